@@ -1,0 +1,225 @@
+"""Every error that rallyflow shows to a person.
+
+    RallyflowError                  what happened, where, a hint, a stable code and an exit code
+    ├── UsageError                  the command line asks for something that is not there
+    ├── InternalError               a mistake of ours: the one error that deserves a traceback
+    ├── WorkflowInvalid             a workflow file has errors; carries all of its diagnostics
+    ├── PluginError                 a plugin can't be found or loaded
+    ├── RunLocked                   another live process works on this run
+    ├── LeftBehind                  resources of a cloud could not be removed
+    ├── StorageError                journal, parts or artifacts can't be written or read
+    │   ├── DiskFull                no space left; nothing that was booked is lost
+    │   └── JournalUnusable         the journal is damaged, or of a newer rallyflow
+    └── StepError                   a step could not be done; its class decides whether it is tried again
+        ├── TransientError          may well succeed when tried again
+        │   ├── CloudUnreachable    the cloud does not answer
+        │   └── WorkerDied          the process of an attempt went away
+        ├── PermanentError          will not succeed by trying again
+        │   ├── CloudRefused        the cloud refuses who we are (401, 403)
+        │   ├── CloudAnswered       the cloud answers with an error
+        │   └── NotFound            something that the step needs is not in the cloud
+        ├── TimedOut                the attempt took longer than its timeout
+        └── InputsInvalid           values that arrived at run time do not fit the step
+
+`rallyflow explain CODE` and docs/reference/errors.md are generated from these docstrings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line."""
+
+    OK = 0
+    USAGE = 1
+    CHANGES = 2
+    INVALID = 3
+    ERRORED = 4
+    FAILED = 5
+    INCONCLUSIVE = 6
+    PAUSED = 7
+    LOCKED = 8
+    LEFT_BEHIND = 9
+    INTERRUPTED = 130
+
+
+class ErrorClass(StrEnum):
+    """What kind of trouble an error is; `retry.on` of a step names these."""
+
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    TIMEOUT = "timeout"
+    USER = "user"
+    BUG = "bug"
+    STORAGE = "storage"
+
+
+class RallyflowError(Exception):
+    """The root of the tree. `str()` gives what happened; code, where and hint are attributes."""
+
+    code: ClassVar[str] = "RF0001"
+    exit_code: ClassVar[Exit] = Exit.USAGE
+    kind: ClassVar[ErrorClass] = ErrorClass.BUG
+
+    def __init__(self, what: str, *, hint: str = "", where: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+        self.where = where
+
+
+class UsageError(RallyflowError):
+    """The command line names a run, a step, a file or an option that does not exist."""
+
+    code = "RF0101"
+    kind = ErrorClass.USER
+
+
+class InternalError(RallyflowError):
+    """A mistake in rallyflow itself; the log of the attempt holds the traceback. Please report it."""
+
+    code = "RF0002"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One error in a workflow file. Lines and columns count from 1; 0 means the whole file."""
+
+    code: str
+    what: str
+    file: str
+    line: int = 0
+    column: int = 0
+    hint: str = ""
+    excerpt: str = ""
+
+    @property
+    def where(self) -> str:
+        """`file:line:column`, as editors and terminals make it clickable."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class WorkflowInvalid(RallyflowError):
+    """A workflow file can't be compiled; every error of the file is in `diagnostics`, in file order."""
+
+    code = "RF0200"
+    exit_code = Exit.INVALID
+    kind = ErrorClass.USER
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        count = len(diagnostics)
+        super().__init__(f"{count} error{'s' if count != 1 else ''} in the workflow")
+        self.diagnostics = tuple(diagnostics)
+
+
+class PluginError(RallyflowError):
+    """A plugin that a workflow or a command names can't be found, or fails to load."""
+
+    code = "RF0102"
+    kind = ErrorClass.USER
+
+
+class RunLocked(RallyflowError):
+    """Another process that is still alive works on this run."""
+
+    code = "RF0401"
+    exit_code = Exit.LOCKED
+    kind = ErrorClass.USER
+
+
+class LeftBehind(RallyflowError):
+    """Some resources could not be removed; they stay in the ledger and `rallyflow destroy` tries again."""
+
+    code = "RF0402"
+    exit_code = Exit.LEFT_BEHIND
+    kind = ErrorClass.PERMANENT
+
+
+class StorageError(RallyflowError):
+    """The journal, a results part or an artifact can't be written or read."""
+
+    code = "RF0501"
+    exit_code = Exit.ERRORED
+    kind = ErrorClass.STORAGE
+
+
+class DiskFull(StorageError):
+    """No space is left where the run is kept. What was booked is kept; free space, then `rallyflow resume`."""
+
+    code = "RF0502"
+
+
+class JournalUnusable(StorageError):
+    """The journal is damaged, or was written by a newer rallyflow."""
+
+    code = "RF0503"
+
+
+class StepError(RallyflowError):
+    """A step could not be done."""
+
+    code = "RF0600"
+    exit_code = Exit.ERRORED
+    kind = ErrorClass.PERMANENT
+
+
+class TransientError(StepError):
+    """Something passing went wrong; the step's retry policy decides how often it is tried again."""
+
+    code = "RF0601"
+    kind = ErrorClass.TRANSIENT
+
+
+class CloudUnreachable(TransientError):
+    """The cloud's API does not answer: refused connection, no route, no reply in time."""
+
+    code = "RF0602"
+
+
+class WorkerDied(TransientError):
+    """The worker process of an attempt ended without an outcome: killed, out of memory, or a crash in a library."""
+
+    code = "RF0603"
+
+
+class PermanentError(StepError):
+    """Trying again would fail in the same way."""
+
+    code = "RF0610"
+
+
+class CloudRefused(PermanentError):
+    """The cloud refuses who we are: wrong user, password, project or role (HTTP 401 or 403)."""
+
+    code = "RF0611"
+
+
+class CloudAnswered(PermanentError):
+    """The cloud answers a request with an error, or a resource of it went into an error state."""
+
+    code = "RF0612"
+
+
+class NotFound(PermanentError):
+    """An image, flavor, network, scenario or other thing that the step names is not there."""
+
+    code = "RF0613"
+
+
+class TimedOut(StepError):
+    """The attempt took longer than `timeout`; its processes were stopped."""
+
+    code = "RF0620"
+    kind = ErrorClass.TIMEOUT
+
+
+class InputsInvalid(StepError):
+    """Values known only at run time do not fit the step's inputs."""
+
+    code = "RF0630"
+    kind = ErrorClass.USER

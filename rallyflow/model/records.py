@@ -1,0 +1,77 @@
+"""What the journal remembers, as readers see it: runs, steps, attempts, resources and parts of results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rallyflow.model.ids import RunId, StepId
+from rallyflow.model.states import ResourceState, RunState, StepState
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run. Times are nanoseconds since the epoch, UTC; `ended_ns` is 0 while it is open."""
+
+    id: RunId
+    name: str
+    state: RunState
+    workflow: Path
+    created_ns: int
+    ended_ns: int = 0
+    params: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    sessions: int = 1  # one, and one more for each resume
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """A step of a run, as its last event left it. `attempt` counts from 1; 0 is a step that never started."""
+
+    run: RunId
+    id: StepId
+    name: str  # the key in the file: cells of one matrix share it
+    uses: str
+    state: StepState
+    attempt: int = 0
+    started_ns: int = 0
+    ended_ns: int = 0
+    matrix: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    error: Mapping[str, Any] = field(default_factory=dict)  # code, what, hint, kind
+    reason: str = ""  # why it is skipped, failed, inconclusive, ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """An object outside of rallyflow that a step made, or was about to make, in the ledger.
+
+    `kind` is `handler.type` (`openstack.server`): the handler is a plugin of the group `rallyflow.resources`.
+    `inside` is the id of the resource that contains it (a server in a cloud): with that one it is gone as well.
+    """
+
+    id: int
+    run: RunId
+    step: StepId
+    attempt: int
+    kind: str
+    name: str
+    state: ResourceState
+    external_id: str = ""
+    inside: int = 0
+    detail: Mapping[str, Any] = field(default_factory=dict)  # what the handler needs to find it; never a secret
+    created_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An immutable Parquet file of one table, which counts because the journal has it."""
+
+    run: RunId
+    step: StepId
+    attempt: int
+    table: str
+    path: Path
+    rows: int

@@ -1,0 +1,172 @@
+"""The protocol between the engine and the steps that it runs.
+
+A step type is a class with two pydantic models, `Inputs` (the file's `with:`) and `Outputs` (what later steps can
+refer to), and a `run` method. It gets all that it may use of the outside through its `StepContext`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from logging import Logger
+from pathlib import Path
+from threading import Event
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from rallyflow.model.ids import RunId, StepId, step_slug
+from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
+from rallyflow.model.states import StepState
+
+
+class StepModel(BaseModel):
+    """Base of every `Inputs` and `Outputs`: unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoOutputs(StepModel):
+    """For steps that give nothing to later steps."""
+
+
+InputsT = TypeVar("InputsT", bound=BaseModel)
+OutputsT = TypeVar("OutputsT", bound=BaseModel)
+
+
+class OnResume(StrEnum):
+    """What `resume` does with an attempt that was in flight when its engine died."""
+
+    IDEMPOTENT = "idempotent"  # run it again
+    RECONCILE = "reconcile"  # remove what it made, found by the ledger and by name, then run it again
+    WATERMARK = "watermark"  # keep the parts it booked, remove what it made, run the rest
+    MANUAL = "manual"  # stop and ask a person
+
+
+class Ledger(Protocol):
+    """Where a step books each object that it makes outside, before it makes it.
+
+    Both calls are durable when they return, and may be used from any thread of the attempt.
+    """
+
+    def intend(self, kind: str, name: str, *, inside: int = 0, detail: Mapping[str, Any] | None = None) -> int:
+        """Book that an object is about to be made; returns the ledger id."""
+
+    def created(self, resource: int, external_id: str, *, detail: Mapping[str, Any] | None = None) -> None:
+        """Book that the object exists; `detail` is merged into what was booked."""
+
+    def deleted(self, resource: int) -> None:
+        """Book that the object is gone."""
+
+    def open(self) -> Sequence[Resource]:
+        """Return what this step made and did not remove, in all of its attempts, oldest first."""
+
+
+class PartBook(Protocol):
+    """Where an attempt books the Parquet parts that it wrote."""
+
+    def add(self, parts: Sequence[tuple[str, Path, int]]) -> None:
+        """Book parts as (table, path, rows), all or none; the files are complete and synced already."""
+
+    def mine(self, table: str) -> Sequence[Part]:
+        """Return the booked parts of this step (all attempts) of one table."""
+
+
+class History(Protocol):
+    """What a step may read of this and earlier runs."""
+
+    def run(self, run: str) -> RunRecord:
+        """Return one run; NotFound when there is none."""
+
+    def steps(self, run: str) -> Sequence[StepRecord]:
+        """Return the steps of a run, in the plan's order."""
+
+    def parts(self, run: str) -> Sequence[Part]:
+        """Return every booked part of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an attempt is. `total` 0 means unknown; `note` is a short text for the live view."""
+
+    done: float = 0
+    total: float = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """What an attempt may use of the outside."""
+
+    run: RunId
+    step: StepId
+    attempt: int
+    key: str  # names made from it are the same in every attempt of the step
+    directory: Path  # of the run; exists
+    matrix: Mapping[str, Any]
+    ledger: Ledger
+    parts: PartBook
+    history: History
+    log: Logger
+    guardian: int  # process id of the engine: what an attempt leaves running must end with it
+    stop: Event = field(default_factory=Event)  # set when the attempt should come to a safe point soon
+    report: Callable[[Progress], None] = lambda _progress: None
+
+    @property
+    def artifacts(self) -> Path:
+        """The step's own folder for files that stay with the run; made when first asked for."""
+        folder = self.directory / "artifacts" / step_slug(self.step)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
+    def results(self) -> Path:
+        """The attempt's own folder for Parquet parts; made when first asked for."""
+        folder = self.directory / "results" / step_slug(self.step) / str(self.attempt)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[OutputsT]):
+    """How an attempt ended when it could be done: succeeded, failed, inconclusive or interrupted."""
+
+    outputs: OutputsT
+    state: StepState = StepState.SUCCEEDED
+    reason: str = ""
+
+
+class StepType(ABC, Generic[InputsT, OutputsT]):
+    """One thing that `uses:` can name."""
+
+    Inputs: ClassVar[type[BaseModel]]
+    Outputs: ClassVar[type[BaseModel]] = NoOutputs
+    version: ClassVar[str] = "1"  # part of the fingerprint: raise it when the same inputs give another result
+    on_resume: ClassVar[OnResume] = OnResume.IDEMPOTENT
+    inline: ClassVar[bool] = False  # runs inside the engine's own process: only for steps that can't block
+    locks: ClassVar[tuple[str, ...]] = ()  # held while an attempt runs
+
+    @abstractmethod
+    def run(self, inputs: InputsT, context: StepContext) -> Outcome[OutputsT]:
+        """Do the step; raises StepError when it can't be done."""
+
+    def revive(self, outputs: OutputsT, context: StepContext) -> OutputsT | None:
+        """Probe what a finished step made, before a resumed run uses it again.
+
+        Returns the outputs (changed where needed) when all of it answers, perhaps after waking it; None when it is
+        gone and the step has to run again. Steps that leave nothing running keep the default.
+        """
+        del context
+        return outputs
+
+
+class ResourceHandler(Protocol):
+    """Removes objects of one family from the outside, from the ledger alone."""
+
+    def delete(self, resource: Resource) -> None:
+        """Remove the object and wait until it is gone; an object that is gone already is fine.
+
+        An `intent` row has no external id: the handler looks for the object by its name. Raises StepError.
+        """

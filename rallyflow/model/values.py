@@ -1,0 +1,63 @@
+"""Values that flow between steps: servers, clouds, verifications, benchmark results, reports.
+
+They are what a step's outputs are made of, cross the journal as JSON, and never hold a secret: a `Cloud` names
+the clouds.yaml (mode 0600) that its credentials are in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+class Value(BaseModel):
+    """A value with a name in the type system of workflows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Server(Value):
+    """One machine. `connection: local` means this machine, without ssh."""
+
+    name: str
+    host: str
+    connection: Literal["ssh", "local"] = "ssh"
+    port: int = 22
+    user: str = "root"
+    role: str = ""
+
+
+Servers = tuple[Server, ...]
+"""The servers that a provider made, in a stable order."""
+
+
+class Cloud(Value):
+    """An OpenStack that answers: the entry `name` of `clouds_yaml` says where and with which credentials."""
+
+    name: str
+    kind: str = Field(description="Which engine built it: embedded, debian, existing, ...")
+    clouds_yaml: Path
+    region: str = "RegionOne"
+    auth_url: str
+    simulated: bool = Field(default=False, description="True for the embedded cloud; every report says so")
+    versions: dict[str, str] = Field(default_factory=dict, description="Service or package to version")
+    fingerprint: str = Field(default="", description="Changes when anything changes that can affect a measurement")
+
+
+class Verification(Value):
+    """How a verification ended; its tests are rows of the table `tests`."""
+
+    step: str
+    passed: int
+    failed: int
+    skipped: int
+
+
+class BenchmarkResults(Value):
+    """Names the measurements of one benchmark cell; the rows are in the tables `iterations` and `actions`."""
+
+    run: str
+    step: str
+    scenario: str
+    matrix: dict[str, object] = Field(default_factory=dict)
