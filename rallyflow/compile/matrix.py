@@ -1,0 +1,83 @@
+"""Expands the matrix of a step into cells."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from rallyflow.compile.diagnostics import Diagnostics, Path
+from rallyflow.hints import did_you_mean
+
+_RESERVED = ("include", "exclude", "order", "seed")
+_ORDERS = ("declared", "interleaved", "random")
+_MAX_CELLS = 200_000
+
+
+def axes_of(matrix: Mapping[str, Any]) -> list[str]:
+    """Return every axis name that a matrix gives to its cells, also those that only `include` adds."""
+    extra = [name for row in _rows(matrix.get("include")) for name in row]
+    return list(dict.fromkeys([*(name for name in matrix if name not in _RESERVED), *extra]))
+
+
+def expand(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> list[dict[str, Any]]:
+    """Return the cells of a matrix in the order in which they are to run; errors are noted.
+
+    The last axis changes fastest; `interleaved` makes the first one change fastest, so that the values of the
+    first axis alternate in time; `random` shuffles with `seed` (0 unless given).
+    """
+    axes = {name: values for name, values in matrix.items() if name not in _RESERVED}
+    before = len(errors.found)
+    for name, values in axes.items():
+        if not isinstance(values, list) or not values:
+            errors.value((*path, name), "RF0230", f"the axis {name!r} needs a list with at least one value")
+        elif len({repr(value) for value in values}) != len(values):
+            errors.value((*path, name), "RF0230", f"the axis {name!r} has the same value twice")
+    order = matrix.get("order", "declared")
+    if order not in _ORDERS:
+        errors.value((*path, "order"), "RF0230", f"there is no order {order!r}", did_you_mean(str(order), _ORDERS))
+    for key in ("include", "exclude"):
+        if not isinstance(matrix.get(key, []), list) or len(_rows(matrix.get(key))) != len(matrix.get(key, [])):
+            errors.value((*path, key), "RF0230", f"{key} takes a list of mappings from axis to value")
+    if len(errors.found) > before:
+        return []
+    return _cells(axes, matrix, order, path, errors)
+
+
+def _cells(
+    axes: Mapping[str, list[Any]], matrix: Mapping[str, Any], order: str, path: Path, errors: Diagnostics
+) -> list[dict[str, Any]]:
+    total = 1
+    for values in axes.values():
+        total *= len(values)
+    if total > _MAX_CELLS:
+        errors.key(path, "RF0231", f"the matrix has {total} cells; at most {_MAX_CELLS}")
+        return []
+    names = list(axes)
+    if order == "interleaved":
+        products = itertools.product(*(axes[name] for name in reversed(names)))
+        cells = [dict(zip(names, reversed(values), strict=True)) for values in products] if names else []
+    else:
+        cells = [dict(zip(names, values, strict=True)) for values in itertools.product(*axes.values())] if names else []
+    excluded = _rows(matrix.get("exclude"))
+    cells = [cell for cell in cells if not any(row.items() <= cell.items() for row in excluded)] if excluded else cells
+    cells.extend(dict(row) for row in _rows(matrix.get("include")))
+    if order == "random":
+        random.Random(matrix.get("seed", 0)).shuffle(cells)  # noqa: S311 - an experiment's order, not a secret
+    if not cells:
+        errors.key(path, "RF0230", "the matrix has no cells")
+    return cells
+
+
+def cell_id(name: str, cell: Mapping[str, Any]) -> str:
+    """Return the id of a cell: `boot[users=5,fast_rpc=true]`."""
+    return f"{name}[{','.join(f'{axis}={_text(value)}' for axis, value in cell.items())}]"
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

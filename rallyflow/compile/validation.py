@@ -1,0 +1,86 @@
+"""Turns pydantic's errors into diagnostics at the right place, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from rallyflow.compile import types
+from rallyflow.compile.diagnostics import Diagnostics, Path
+from rallyflow.hints import did_you_mean
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def validate(
+    model: type[ModelT], data: Any, path: Path, errors: Diagnostics, *, unknown: Container[Path] = ()
+) -> ModelT | None:
+    """Return `data` as a model; None, with the errors noted below `path`, when it is not one.
+
+    `unknown` are places (relative to `data`) whose values come later: errors at or below them are no errors.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            location = _in_data(details["loc"], data)
+            if not _below(location, unknown):
+                _note(model, details, location, path, errors)
+        return None
+
+
+def _below(location: Path, places: Container[Path]) -> bool:
+    return any(location[:length] in places for length in range(len(location) + 1))
+
+
+def _in_data(location: Sequence[str | int], data: Any) -> Path:
+    """Drop from pydantic's location what is not in the data: the names of union members."""
+    path: list[str | int] = []
+    for position, key in enumerate(location):
+        if isinstance(data, Mapping) and key in data:
+            data = data[key]
+        elif isinstance(data, list | tuple) and isinstance(key, int) and key < len(data):
+            data = data[key]
+        elif position == len(location) - 1 and isinstance(data, Mapping) and isinstance(key, str):
+            path.append(key)  # a missing key
+            break
+        else:
+            continue
+        path.append(key)
+    return tuple(path)
+
+
+def _note(model: type[BaseModel], details: ErrorDetails, location: Path, path: Path, errors: Diagnostics) -> None:
+    place = (*path, *location)
+    last = str(location[-1]) if location else ""
+    match details["type"]:
+        case "extra_forbidden":
+            known = _keys_at(model, location[:-1])
+            errors.key(place, "RF0210", f"unknown key {last!r}", did_you_mean(last, known, "the keys here are: {}"))
+        case "missing":
+            errors.key(place[:-1], "RF0211", f"the key {last!r} is missing", _describe(model, location))
+        case kind:
+            hint = str(details.get("ctx", {}).get("hint", ""))
+            code = "RF0213" if kind.startswith("rallyflow_") else "RF0212"
+            message = details["msg"].removeprefix("Value error, ")
+            subject = f"{'.'.join(map(str, location))}: " if location else ""
+            errors.value(place, code, f"{subject}{message[:1].lower()}{message[1:]}", hint)
+
+
+def _keys_at(model: type[BaseModel], location: Path) -> list[str]:
+    found = types.at(model, location)
+    options = [found, *get_args(found)]
+    models = [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
+    return [name for option in models for name in types.fields_of(option)]
+
+
+def _describe(model: type[BaseModel], location: Path) -> str:
+    parent = types.at(model, location[:-1])
+    if isinstance(parent, type) and issubclass(parent, BaseModel):
+        for name, field in parent.model_fields.items():
+            if (field.alias or name) == location[-1] and field.description:
+                return f"{location[-1]}: {field.description}"
+    return ""

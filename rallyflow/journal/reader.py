@@ -1,0 +1,140 @@
+"""Reads the journal: runs, steps, events, resources and parts, as records. Implements the `History` of a step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rallyflow.errors import UsageError
+from rallyflow.journal.store import Event, Journal
+from rallyflow.model.ids import RunId, StepId
+from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
+from rallyflow.model.states import ResourceState, RunState, StepState
+
+_RUN = "id, name, state, workflow, created_ns, ended_ns, params, provenance, sessions"
+_STEP = "run, id, name, uses, state, attempt, started_ns, ended_ns, matrix, outputs, error, reason"
+_RESOURCE = "id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns"
+
+
+class JournalReader:
+    """Reads one journal."""
+
+    def __init__(self, journal: Journal, root: Path) -> None:
+        """Take a journal; relative paths of parts are below `root`, the home."""
+        self.journal = journal
+        self.root = root
+
+    def runs(self) -> list[RunRecord]:
+        """Return every run, oldest first."""
+        return [_run(row) for row in self.journal.query(f"SELECT {_RUN} FROM run ORDER BY created_ns, id")]
+
+    def run(self, run: str) -> RunRecord:
+        """Return one run by its full id; UsageError when there is none."""
+        rows = self.journal.query(f"SELECT {_RUN} FROM run WHERE id = ?", (run,))
+        if not rows:
+            raise UsageError(f"there is no run {run!r}", hint="`rallyflow runs` lists them")
+        return _run(rows[0])
+
+    def find(self, reference: str) -> RunRecord:
+        """Return the run of an id, a unique beginning or end of one, or `@latest`; UsageError when it is not one run."""
+        runs = self.runs()
+        if not runs:
+            raise UsageError("there is no run yet", hint="start one: rallyflow apply workflows/quickstart.yaml")
+        if reference == "@latest":
+            return runs[-1]
+        found = [run for run in runs if run.id == reference] or [
+            run for run in runs if run.id.startswith(reference) or run.id.endswith(reference)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise UsageError(f"there is no run {reference!r}", hint="`rallyflow runs` lists them")
+        raise UsageError(
+            f"{reference!r} fits {len(found)} runs", hint="give more of the id: " + ", ".join(run.id for run in found[:5])
+        )
+
+    def steps(self, run: str) -> list[StepRecord]:
+        """Return the steps of a run, in the plan's order."""
+        rows = self.journal.query(f"SELECT {_STEP} FROM step WHERE run = ? ORDER BY position", (run,))
+        return [_step(row) for row in rows]
+
+    def events(self, run: str, after: int = 0) -> list[tuple[int, Event]]:
+        """Return the events of a run behind sequence number `after`, with their numbers."""
+        rows = self.journal.query(
+            "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event WHERE run = ? AND seq > ? ORDER BY seq",
+            (run, after),
+        )
+        return [
+            (seq, Event(kind, RunId(run), StepId(step), attempt, state, time_ns, json.loads(body)))
+            for seq, kind, run, step, attempt, state, time_ns, body in rows
+        ]
+
+    def resources(self, run: str | None = None, *, step: str | None = None, open_only: bool = True) -> list[Resource]:
+        """Return booked resources, oldest first: of a run or of all, of a step or of all."""
+        where, parameters = ["1"], []
+        if run is not None:
+            where.append("run = ?")
+            parameters.append(run)
+        if step is not None:
+            where.append("step = ?")
+            parameters.append(step)
+        if open_only:
+            where.append("state <> 'deleted'")
+        rows = self.journal.query(f"SELECT {_RESOURCE} FROM resource WHERE {' AND '.join(where)} ORDER BY id", parameters)
+        return [_resource(row) for row in rows]
+
+    def parts(self, run: str, *, step: str | None = None, table: str | None = None) -> Sequence[Part]:
+        """Return the booked parts of a run, oldest first."""
+        rows = self.journal.query(
+            "SELECT run, step, attempt, tbl, path, rows FROM part "
+            "WHERE run = ? AND (? IS NULL OR step = ?) AND (? IS NULL OR tbl = ?) ORDER BY rowid",
+            (run, step, step, table, table),
+        )
+        return [
+            Part(RunId(run), StepId(step), attempt, table, self.root / path, count)
+            for run, step, attempt, table, path, count in rows
+        ]
+
+
+def _run(row: tuple[Any, ...]) -> RunRecord:
+    identity, name, state, workflow, created, ended, params, provenance, sessions = row
+    return RunRecord(
+        RunId(identity), name, RunState(state), Path(workflow), created, ended, json.loads(params), json.loads(provenance), sessions
+    )
+
+
+def _step(row: tuple[Any, ...]) -> StepRecord:
+    run, identity, name, uses, state, attempt, started, ended, matrix, outputs, error, reason = row
+    return StepRecord(
+        RunId(run),
+        StepId(identity),
+        name,
+        uses,
+        StepState(state),
+        attempt,
+        started,
+        ended,
+        json.loads(matrix),
+        json.loads(outputs),
+        json.loads(error),
+        reason,
+    )
+
+
+def _resource(row: tuple[Any, ...]) -> Resource:
+    identity, run, step, attempt, kind, name, state, external_id, inside, detail, created = row
+    return Resource(
+        identity,
+        RunId(run),
+        StepId(step),
+        attempt,
+        kind,
+        name,
+        ResourceState(state),
+        external_id,
+        inside,
+        json.loads(detail),
+        created,
+    )
