@@ -1,0 +1,1 @@
+"""Clouds: connections, the transport of requests, and removing what was made."""

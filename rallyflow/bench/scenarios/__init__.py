@@ -1,0 +1,1 @@
+"""Scenarios: sequences of actions as data, in the YAML files of this folder and of plugins."""

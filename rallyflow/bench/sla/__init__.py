@@ -1,0 +1,1 @@
+"""What a benchmark has to meet to succeed."""

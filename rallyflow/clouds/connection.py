@@ -1,0 +1,162 @@
+"""Connects to the cloud that a `Cloud` value names, and turns what goes wrong there into our own errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, InputsInvalid, NotFound, StepError
+
+if TYPE_CHECKING:
+    from openstack.connection import Connection
+
+    from rallyflow.clouds.rest import CloudSession, Login
+    from rallyflow.model.values import Cloud
+
+_PASSING = frozenset({429, 502, 503, 504})
+
+
+def answered(status: int, body: bytes, request: str) -> StepError:
+    """Return the error for a reply with a status from 400 on; `request` is its method and address.
+
+    401 and 403 are CloudRefused, 404 is NotFound, 429 and a gateway's 502 to 504 are CloudUnreachable (they
+    pass), everything else is CloudAnswered.
+    """
+    what = f"{request} -> {status} {_message(body)}".rstrip()
+    if status in (401, 403):
+        return CloudRefused(what, hint="has this user the role that the request needs?")
+    if status == 404:
+        return NotFound(what)
+    if status in _PASSING:
+        return CloudUnreachable(what)
+    return CloudAnswered(what)
+
+
+def _message(body: bytes) -> str:
+    """Return the sentence in an error body of any of the services, or the beginning of the body as it is."""
+    import orjson
+
+    try:
+        found = _sentence(orjson.loads(body))
+    except ValueError:
+        found = ""
+    return found or body[:200].decode(errors="replace")
+
+
+def _sentence(data: object) -> str:
+    if isinstance(data, dict):
+        if isinstance(data.get("message"), str):
+            return str(data["message"])
+        return next((found for value in data.values() if (found := _sentence(value))), "")
+    return ""
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn exceptions of keystoneauth1 and openstacksdk into those of rallyflow.
+
+    CloudRefused, CloudUnreachable, NotFound, InputsInvalid or CloudAnswered comes out. `doing` is a phrase such as `signing in`, for the message.
+    """
+    try:
+        yield
+    except StepError:
+        raise
+    except Exception as error:
+        ours = _ours(error, doing)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _ours(error: Exception, doing: str) -> StepError | None:  # noqa: PLR0911 - a table of kinds
+    from keystoneauth1 import exceptions as keystone
+
+    what = f"{doing}: {error}"
+    status = getattr(error, "http_status", None) or getattr(error, "status_code", None)
+    if isinstance(error, keystone.ConnectFailure | keystone.ConnectTimeout | keystone.UnknownConnectionError):
+        return CloudUnreachable(what)
+    if isinstance(error, keystone.SSLError):
+        return CloudUnreachable(what, hint="does clouds.yaml name the right authority in `cacert`?")
+    if isinstance(error, keystone.EndpointNotFound | keystone.DiscoveryFailure | keystone.CatalogException):
+        return NotFound(what)
+    if isinstance(error, keystone.MissingRequiredOptions | keystone.NoMatchingPlugin | keystone.OptionError):
+        return InputsInvalid(what, hint="look at the cloud's `auth` in clouds.yaml")
+    if isinstance(status, int) and status:
+        ours = answered(status, b"", doing)
+        return type(ours)(what, hint=ours.hint)
+    if isinstance(error, keystone.ClientException) or type(error).__module__.startswith("openstack."):
+        return CloudAnswered(what)
+    return None
+
+
+def _region(cloud: Cloud) -> Any:
+    """Read the entry of the cloud's own clouds.yaml, and nothing else of the user's environment."""
+    from openstack.config.loader import OpenStackConfig
+
+    if not cloud.clouds_yaml.is_file():
+        raise NotFound(f"{cloud.clouds_yaml} is not there", hint="was the cloud destroyed? deploy it again")
+    with translated(f"reading {cloud.clouds_yaml}"):
+        config = OpenStackConfig(
+            config_files=[str(cloud.clouds_yaml)],
+            secure_files=[],
+            vendor_files=[],
+            load_envvars=False,
+        )
+        if cloud.name not in config.get_cloud_names():
+            raise NotFound(f"{cloud.clouds_yaml} has no cloud {cloud.name!r}")
+        return config.get_one(cloud=cloud.name, region_name=cloud.region or None)
+
+
+def connect(cloud: Cloud, *, timeout: float = 300.0) -> Connection:
+    """Return an openstacksdk connection whose requests go through our transport.
+
+    Nothing is sent yet. Raises NotFound when clouds.yaml or the entry is missing; wrap what you do with the
+    connection in `translated`. `timeout` is seconds per request.
+    """
+    from keystoneauth1.session import Session
+    from openstack.connection import Connection
+
+    from rallyflow.clouds.transport import HttpSession
+
+    region = _region(cloud)
+    verify, cert = region.get_requests_verify_args()
+    session = Session(
+        auth=region.get_auth(),
+        session=HttpSession(),
+        verify=verify,
+        cert=cert,
+        timeout=timeout,
+        app_name="rallyflow",
+    )
+    return Connection(session=session, config=_with(region, session))
+
+
+def _with(region: Any, session: Any) -> Any:
+    region._keystone_session = session  # noqa: SLF001 - the config makes sessions on requests otherwise
+    return region
+
+
+def login_of(cloud: Cloud) -> Login:
+    """Return the credentials in the cloud's clouds.yaml; NotFound when the file or the entry is missing."""
+    from rallyflow.clouds.rest import Login
+
+    region = _region(cloud)
+    verify, cert = region.get_requests_verify_args()
+    return Login(
+        auth_type=region.config.get("auth_type") or "password",
+        auth=dict(region.config["auth"]),
+        region=region.region_name or "",
+        interface=region.get_interface() or "public",
+        verify=verify,
+        cert=tuple(cert) if isinstance(cert, list) else cert,
+    )
+
+
+def sign_in(cloud: Cloud) -> CloudSession:
+    """Return the identity in clouds.yaml, signed in; CloudRefused, CloudUnreachable or NotFound."""
+    from rallyflow.clouds.rest import CloudSession
+
+    session = CloudSession(login_of(cloud))
+    session.sign_in()
+    return session
