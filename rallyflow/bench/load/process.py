@@ -1,0 +1,230 @@
+"""A load process: reads its plan, runs its shard in threads, writes parts, and tells its parent about them.
+
+It is started as `python -m rallyflow.bench.load.process`. On standard input comes the plan on one line, then
+`go`, perhaps `stop`; on standard output go JSON lines: `ready`, `progress`, `parts`, `error`, `done`.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import itertools
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any, BinaryIO
+
+import orjson
+
+from rallyflow.bench.actions.actor import Actor, NetworkId
+from rallyflow.bench.load.plan import ActorPlan, Plan
+from rallyflow.bench.load.program import Frame, Program, build
+from rallyflow.bench.load.records import Failed, Record, action_columns, iteration_columns
+from rallyflow.bench.load.telemetry import Usage
+from rallyflow.clouds.rest import CloudSession
+from rallyflow.clouds.transport import meter
+from rallyflow.errors import RallyflowError
+from rallyflow.processes import die_with
+from rallyflow.results.parts import write_part
+
+LOOK = 0.25
+"""Seconds between two looks at what the threads have done."""
+FLUSH_AFTER = 2.0
+"""Seconds after which finished iterations are written, however few."""
+FLUSH_AT = 10_000
+"""Iterations that are written without waiting for the time."""
+MESSAGE = 2000
+"""Characters of an error message that are kept."""
+
+
+class Control:
+    """What the parent wants: whether to begin, and whether to start nothing new."""
+
+    def __init__(self, commands: int) -> None:
+        self.begin = threading.Event()
+        self.stopping = False
+        self._commands = (
+            commands  # a file descriptor; a buffered reader would be locked at exit by the thread
+        )
+        threading.Thread(target=self._listen, name="control", daemon=True).start()
+
+    def _listen(self) -> None:
+        while command := os.read(self._commands, 64):
+            if b"stop" in command:
+                self.stopping = True
+            self.begin.set()
+
+
+class Shard:
+    """Runs one shard of a load."""
+
+    def __init__(self, plan: Plan, control: Control, stdout: BinaryIO) -> None:
+        self.plan = plan
+        self.control = control
+        self.done: deque[Record] = deque()
+        self.usage = Usage()
+        self._stdout = stdout
+        self._parts = itertools.count()
+        self._iterations = self._failed = 0
+
+    def tell(self, **message: Any) -> None:
+        """Send a message to the parent."""
+        self._stdout.write(orjson.dumps(message) + b"\n")
+        self._stdout.flush()
+
+    def prepare(self) -> tuple[Program, list[Actor]]:
+        """Build the program and sign the users in, so that the first iteration costs what the last one does."""
+        for module in self.plan.modules:
+            importlib.import_module(module)
+        actors = make_actors(self.plan)
+        if self.plan.services:
+            with ThreadPoolExecutor(min(16, len(actors))) as pool:
+                list(pool.map(self._warm, actors))
+        return build(self.plan.operations, self.plan.names), actors
+
+    def _warm(self, actor: Actor) -> None:
+        for service in self.plan.services:
+            actor.session.service(service)
+
+    def run(self, program: Program, actors: list[Actor]) -> None:
+        """Run all iterations and write what they gave; raises DiskFull or StorageError."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 50)
+        self.usage = Usage()
+        numbers = self.plan.shard.numbers()
+        threads = [
+            threading.Thread(target=self._lane, args=(lane, numbers, program, actors), name=f"lane-{lane}")
+            for lane in self.plan.shard.lanes
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._watch(threads)
+        finally:
+            self.control.stopping = True
+
+    def _lane(self, lane: int, numbers: Iterator[int], program: Program, actors: list[Actor]) -> None:
+        frame = Frame(actors[0], meter(), self.plan.slots)
+        done, control, count = self.done, self.control, len(actors)
+        seconds = self.plan.shard.seconds
+        deadline = perf_counter_ns() + int(seconds * 1e9) if seconds is not None else None
+        for number in numbers:
+            if control.stopping:
+                return
+            frame.actor = actors[number % count]
+            rows: list[int] = []
+            frame.rows = rows
+            frame.idle_ns = 0
+            failed = None
+            started = perf_counter_ns()
+            if deadline is not None and started >= deadline:
+                return
+            try:
+                program(frame)
+            except Exception as error:  # noqa: BLE001 - whatever an iteration dies of is a result
+                failed = _failed(error, frame)
+            ended = perf_counter_ns()
+            idle = frame.idle_ns
+            done.append((number, lane, started, ended - started - idle, idle, failed, rows))
+
+    def _watch(self, threads: list[threading.Thread]) -> None:
+        """Write parts every now and then until all threads have ended, and once more then."""
+        flushed = sampled = perf_counter_ns()
+        while any(thread.is_alive() for thread in threads):
+            _join_any(threads, LOOK)
+            now = perf_counter_ns()
+            if now - sampled > 1e9:
+                self.usage.sample()
+                sampled = now
+            if len(self.done) >= FLUSH_AT or now - flushed > FLUSH_AFTER * 1e9:
+                self.flush()
+                flushed = now
+            elif self.done:
+                self._tell_progress(len(self.done))
+        self.usage.sample()
+        self.flush()
+        self._flush_telemetry()
+
+    def _tell_progress(self, waiting: int) -> None:
+        self.tell(progress=self._iterations + waiting, failed=self._failed)
+
+    def flush(self) -> None:
+        """Write what the threads have finished as one part of each table, and tell the parent."""
+        records = [self.done.popleft() for _ in range(len(self.done))]
+        if not records:
+            return
+        plan, serial = self.plan, next(self._parts)
+        process, folder = plan.shard.process, Path(plan.folder)
+        rows = iteration_columns(records, plan.owner, process, plan.names, plan.clock_offset_ns)
+        parts = [write_part(folder, f"iterations-{process}-{serial}", "iterations", rows)]
+        rows = action_columns(records, plan.owner, plan.names, plan.clock_offset_ns)
+        parts.append(write_part(folder, f"actions-{process}-{serial}", "actions", rows))
+        self._iterations += len(records)
+        self._failed += sum(record[5] is not None for record in records)
+        self.tell(parts=[(table, str(path), count) for table, path, count in parts])
+        self._tell_progress(0)
+
+    def _flush_telemetry(self) -> None:
+        plan, process = self.plan, self.plan.shard.process
+        rows = self.usage.take(plan.owner, process, plan.clock_offset_ns)
+        table, path, count = write_part(Path(plan.folder), f"telemetry-{process}", "telemetry", rows)
+        self.tell(parts=[(table, str(path), count)])
+
+
+def _join_any(threads: list[threading.Thread], seconds: float) -> None:
+    """Wait until one of the threads that are alive has ended, at most for some seconds."""
+    alive = next((thread for thread in threads if thread.is_alive()), None)
+    if alive is not None:
+        alive.join(seconds)
+
+
+def _failed(error: Exception, frame: Frame) -> Failed:
+    action, frame.failed = frame.failed, None
+    return Failed(type(error).__name__, str(error)[:MESSAGE], action)
+
+
+def make_actors(plan: Plan) -> list[Actor]:
+    """Return the users of a plan; one without a session when there is no cloud."""
+    counter = itertools.count()
+    stem = f"{plan.prefix}{plan.owner.attempt}-{plan.shard.process}-"
+    discovered: dict[str, Any] = {}
+
+    def name() -> str:
+        return f"{stem}{next(counter)}"
+
+    def actor(one: ActorPlan) -> Actor:
+        session = CloudSession(one.login, discovered=discovered) if one.login else None
+        networks = tuple(NetworkId(network) for network in one.networks)
+        return Actor(session, name, networks=networks, wait_timeout=plan.wait_timeout)
+
+    return [actor(one) for one in plan.actors] or [Actor(None, name)]
+
+
+def main() -> None:
+    """Run the shard that standard input describes."""
+    stdin = sys.stdin.buffer
+    stdout = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what actions print goes to the log, never between the messages
+    plan = Plan.from_json(stdin.readline())
+    die_with(plan.guardian)
+    shard = Shard(plan, Control(stdin.fileno()), stdout)
+    try:
+        program, actors = shard.prepare()
+        shard.tell(ready=True)
+        shard.control.begin.wait()
+        shard.run(program, actors)
+    except RallyflowError as error:
+        shard.tell(error={"type": type(error).__name__, "what": error.what, "hint": error.hint})
+        return
+    cpu, wall = shard.usage.total()
+    shard.tell(done=True, cpu=cpu, wall=wall)
+
+
+if __name__ == "__main__":
+    main()
