@@ -56,7 +56,8 @@ def _sentence(data: object) -> str:
 def translated(doing: str) -> Iterator[None]:
     """Turn exceptions of keystoneauth1 and openstacksdk into those of rallyflow.
 
-    CloudRefused, CloudUnreachable, NotFound, InputsInvalid or CloudAnswered comes out. `doing` is a phrase such as `signing in`, for the message.
+    CloudRefused, CloudUnreachable, NotFound, InputsInvalid or CloudAnswered comes out. `doing` is a phrase
+    such as `signing in`, for the message.
     """
     try:
         yield

@@ -39,7 +39,7 @@ _NOTHING: frozenset[int] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who to be in a cloud, and where. Holds secrets: travels in memory and through pipes, never to a file."""
+    """Who to be in a cloud, and where. Holds secrets: travels through pipes, never to a file."""
 
     auth_type: str
     auth: Mapping[str, Any] = field(repr=False)
@@ -83,7 +83,7 @@ class Service:
         """PUT raw data of `length` bytes; errors as of `get`."""
         return self.request("PUT", path, body, length=length, content="application/octet-stream")
 
-    def request(  # noqa: PLR0913 - each is one part of a request
+    def request(
         self,
         method: str,
         path: str,

@@ -41,7 +41,7 @@ class ExchangeFailed(Exception):  # noqa: N818 - it says what happened
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """How TLS peers are checked: `verify` is yes, no or a file of authorities; `cert` a client's (file, key)."""
+    """How TLS peers are checked: `verify` is yes, no or a file of authorities; `cert` is a client's."""
 
     verify: bool | str = True
     cert: tuple[str, str] | str | None = None
@@ -82,7 +82,7 @@ class Reply:
 
 @dataclass(slots=True)
 class Meter:
-    """Counts what one thread sends: requests, nanoseconds in them, and the last poll interval in nanoseconds."""
+    """Counts what one thread sends: requests, nanoseconds in them, and the last poll interval."""
 
     requests: int = 0
     http_ns: int = 0
@@ -121,7 +121,7 @@ def meter() -> Meter:
 
 
 def exchange(request: Request) -> Reply:
-    """Send a request on this thread's own connection, count it in the thread's meter, and return the reply."""
+    """Send a request on this thread's own connection and count it in its meter."""
     counts = _THREAD.meter
     started = perf_counter_ns()
     try:

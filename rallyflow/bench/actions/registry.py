@@ -3,8 +3,9 @@
     @action("nova.get_server", services=("compute",))
     def get_server(actor: Actor, *, server: ServerId) -> None: ...
 
-The first parameter is who acts; the others are keyword-only, and scenarios are checked against their
-annotations. What stands before the dot in the name is the plugin of the group `rallyflow.actions` that holds it.
+The first parameter is who acts; the others are keyword-only, and scenarios are checked
+against their annotations. What stands before the dot in the name is the plugin of the group
+`rallyflow.actions` that holds it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Starts the load processes, books the parts that they write, and watches them. It never touches an iteration."""
+"""Starts the load processes, books the parts that they write, and watches them. No iteration passes here."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import subprocess
@@ -103,8 +104,8 @@ class Coordinator:
     def run(self) -> LoadResult:
         """Run the load.
 
-        Raises WorkerDied when a load process was lost before its shard was done, and what a load process could not
-        go on after (DiskFull, CloudRefused, ...). What was booked by then stays booked.
+        Raises WorkerDied when a load process was lost before its shard was done, and what a load process
+        could not go on after (DiskFull, CloudRefused, ...). What was booked by then stays booked.
         """
         try:
             self._processes = [self._start(plan) for plan in self._plans]
@@ -172,7 +173,7 @@ class Coordinator:
             self._say()
         if "error" in message:
             given = message["error"]
-            self._fail(getattr(errors, given["type"])(given["what"], hint=given["hint"]))
+            self._fail(getattr(errors, given["type"], StepError)(given["what"], hint=given["hint"]))
         if "done" in message:
             process.finished, process.cpu, process.wall = True, message["cpu"], message["wall"]
 
@@ -241,7 +242,5 @@ class Coordinator:
 
 
 def _close(stream: Any) -> None:
-    try:
+    with contextlib.suppress(BrokenPipeError):
         stream.close()
-    except BrokenPipeError:
-        pass

@@ -25,9 +25,9 @@ class ActorPlan:
 class Shard:
     """The part of a load that one process runs.
 
-    The iterations still to run, in order, are dealt to `concurrency` lanes in turn; `lanes` are this process's,
-    a thread each. `ranges` are [first, end) numbers; without an end (None) numbers go on until `seconds` have
-    passed.
+    The iterations still to run are dealt, in order, to `concurrency` lanes in turn; `lanes` are those of this
+    process, a thread each. `ranges` are [first, end) numbers; without an end (None) numbers go on until
+    `seconds` have passed.
     """
 
     process: int

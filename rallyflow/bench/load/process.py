@@ -78,7 +78,7 @@ class Shard:
         self._stdout.flush()
 
     def prepare(self) -> tuple[Program, list[Actor]]:
-        """Build the program and sign the users in, so that the first iteration costs what the last one does."""
+        """Build the program and sign the users in, so that the first iteration costs no more than others."""
         for module in self.plan.modules:
             importlib.import_module(module)
         actors = make_actors(self.plan)

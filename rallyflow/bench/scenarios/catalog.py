@@ -36,7 +36,7 @@ def find(name: str) -> Scenario:
 
 
 def read_scenario(name: str, written: Any) -> tuple[Scenario | None, list[Problem]]:
-    """Return the scenario that a mapping of a file describes, or None and everything that is wrong with it."""
+    """Return the scenario that a mapping of a file describes, or None and all that is wrong with it."""
     try:
         model = ScenarioModel.model_validate(written)
     except ValidationError as error:

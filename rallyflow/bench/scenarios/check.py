@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from rallyflow.bench.scenarios import catalog
-from rallyflow.bench.scenarios.linker import closest
+from rallyflow.bench.scenarios.linker import PYTHON_TYPES, closest, fits_value
 from rallyflow.bench.scenarios.model import ArgModel, Kind, Problem, Scenario
 from rallyflow.errors import NotFound
 
 
 def validate_scenario(name: Any, args: Any) -> list[Problem]:
-    """Return what is wrong with a scenario's name and arguments; locations start with `scenario` or `args`.
+    """Return what is wrong with a scenario's name and arguments; locations begin with these words.
 
     Asks no cloud. Values of types that no file can have (placeholders of values not known yet) are let through.
     """
@@ -54,8 +54,12 @@ def _wrong(arg: ArgModel, value: Any) -> tuple[str, str] | None:
         return None if optional else ("must not be empty", "")
     if arg.type.in_cloud:
         return _wrong_in_cloud(arg.type, value)
-    if not _PYTHON[arg.type](value):
+    if not fits_value(value, PYTHON_TYPES[arg.type]):
         return f"{value!r} is not {_SPELT[arg.type]}", ""
+    return _out_of_bounds(arg, value)
+
+
+def _out_of_bounds(arg: ArgModel, value: Any) -> tuple[str, str] | None:
     if arg.min is not None and value < arg.min:
         return f"{value} is less than {arg.min:g}", ""
     if arg.max is not None and value > arg.max:
@@ -70,18 +74,4 @@ def _wrong_in_cloud(kind: Kind, value: Any) -> tuple[str, str] | None:
     return None
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_float(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-_PYTHON = {
-    Kind.INT: _is_int,
-    Kind.FLOAT: _is_float,
-    Kind.BOOL: lambda value: isinstance(value, bool),
-    Kind.STR: lambda value: isinstance(value, str),
-}
 _SPELT = {Kind.INT: "a whole number", Kind.FLOAT: "a number", Kind.BOOL: "true or false", Kind.STR: "a text"}

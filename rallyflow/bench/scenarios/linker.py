@@ -26,7 +26,7 @@ from rallyflow.bench.scenarios.model import (
     Value,
 )
 
-_TYPES: Mapping[Kind, Any] = {
+PYTHON_TYPES: Mapping[Kind, Any] = {
     Kind.IMAGE: ImageId,
     Kind.FLAVOR: FlavorId,
     Kind.NETWORK: NetworkId,
@@ -149,7 +149,7 @@ class _Linker:
         if name in self.args:
             arg = self.args[name]
             optional = not arg.required and arg.default is None
-            return Argument(name), _TYPES[arg.type] | None if optional else _TYPES[arg.type]
+            return Argument(name), PYTHON_TYPES[arg.type] | None if optional else PYTHON_TYPES[arg.type]
         return None, _MISSING
 
     def _problem(self, loc: tuple[str | int, ...], what: str, hint: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Freezes a scenario with the values of its arguments into operations that cross to a load process as JSON."""
+"""Freezes a scenario and the values of its arguments into operations that cross processes as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Operation = dict[str, Any]
 
 
 def lower(scenario: Scenario, args: Mapping[str, Any]) -> list[Operation]:
-    """Return the operations of a scenario. `args` has a final value for every argument: ids, numbers, texts."""
+    """Return the operations of a scenario. `args` has a final value for each argument: id, number, text."""
     return _sequence(scenario.steps, args)
 
 

@@ -34,8 +34,8 @@ def resolve_args(
 ) -> dict[str, Any]:
     """Return a final value for every argument of a scenario.
 
-    `prepared` maps `Image:NAME` and the like to the ids of what contexts made; the cloud is asked for the rest.
-    Raises NotFound, with the closest name, and InputsInvalid when a name is ambiguous.
+    `prepared` maps `Image:NAME` and the like to the ids of what contexts made; the cloud is asked for the
+    rest. Raises NotFound, with the closest name, and InputsInvalid when a name is ambiguous.
     """
     values = {name: args.get(name, arg.default) for name, arg in scenario.model.args.items()}
     for name, arg in scenario.model.args.items():
