@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -81,4 +81,4 @@ def _kept(found: Mapping[str, Any]) -> InitErrorDetails:
 
 
 def _error(kind: str, text: str) -> PydanticCustomError:
-    return PydanticCustomError(cast("LiteralString", kind), cast("LiteralString", text))
+    return PydanticCustomError(kind, text)

@@ -103,9 +103,9 @@ class _Run:
 
     def _plans(self, rest: Rest, scene: Scene | None, prefix: str) -> list[Plan]:
         from rallyflow.bench.actions import registry
+        from rallyflow.bench.load import plan
         from rallyflow.bench.load.coordinator import deal
         from rallyflow.bench.load.owner import Owner
-        from rallyflow.bench.load.plan import Plan
         from rallyflow.bench.scenarios.lowering import lower
         from rallyflow.bench.scenarios.resolve import resolve_args
 
@@ -116,7 +116,7 @@ class _Run:
         actions = [action for name in scenario.actions if (action := registry.find(name))]
         services = {service: None for action in actions for service in action.services}
         return [
-            Plan(
+            plan.Plan(
                 owner=Owner(context.run, context.step, context.attempt),
                 folder=str(context.results),
                 guardian=os.getpid(),
@@ -129,6 +129,7 @@ class _Run:
                 services=tuple(services),
                 actors=scene.actors() if scene else (),
                 prefix=prefix,
+                flush_after=plan.FLUSH_AFTER,
             )
             for shard in deal(rest, self.inputs.load.shape().concurrency, _cores())
         ]

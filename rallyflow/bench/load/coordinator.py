@@ -54,15 +54,26 @@ class _Process:
     cpu: float = 0.0
     wall: float = 0.0
     lines: list[str] = field(default_factory=list)  # the last that it wrote to standard error
+    readers: list[threading.Thread] = field(default_factory=list)
 
     def send(self, command: str) -> None:
         """Send a command; a process that has ended already does not mind."""
-        try:
-            assert self.popen.stdin is not None  # noqa: S101 - it was started with a pipe
+        assert self.popen.stdin is not None  # noqa: S101 - it was started with a pipe
+        with contextlib.suppress(BrokenPipeError):
             self.popen.stdin.write(f"{command}\n".encode())
             self.popen.stdin.flush()
-        except (BrokenPipeError, ValueError):
-            pass
+
+    def end(self) -> None:
+        """Kill the process if it still lives, and close its pipes."""
+        if self.popen.poll() is None:
+            self.popen.kill()
+        self.popen.wait()
+        for reader in self.readers:
+            reader.join()
+        for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
 
 
 def deal(rest: Rest, concurrency: int, cores: int) -> list[Shard]:
@@ -130,7 +141,9 @@ class Coordinator:
         )
         process = _Process(plan.shard.process, popen)
         for name, target in (("messages", self._read_messages), ("log", self._read_log)):
-            threading.Thread(target=target, args=(process,), name=f"load-{name}", daemon=True).start()
+            reader = threading.Thread(target=target, args=(process,), name=f"load-{name}", daemon=True)
+            reader.start()
+            process.readers.append(reader)
         process.send(plan.to_json().decode())
         return process
 
@@ -222,11 +235,7 @@ class Coordinator:
     def _end(self) -> None:
         """Leave no process behind, whatever happened."""
         for process in self._processes:
-            if process.popen.poll() is None:
-                process.popen.kill()
-            process.popen.wait()
-            if process.popen.stdin is not None and not process.popen.stdin.closed:
-                _close(process.popen.stdin)
+            process.end()
 
     def _result(self) -> LoadResult:
         wall = max(p.wall for p in self._processes)
@@ -239,8 +248,3 @@ class Coordinator:
             cpu=cpu,
             busy=max((p.cpu / p.wall for p in self._processes if p.wall), default=0.0),
         )
-
-
-def _close(stream: Any) -> None:
-    with contextlib.suppress(BrokenPipeError):
-        stream.close()

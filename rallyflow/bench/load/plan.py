@@ -12,6 +12,9 @@ import orjson
 from rallyflow.bench.load.owner import Owner
 from rallyflow.clouds.rest import Login
 
+FLUSH_AFTER = 2.0
+"""Seconds after which finished iterations are written, however few: what a crash costs at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class ActorPlan:
@@ -63,6 +66,7 @@ class Plan:
     actors: tuple[ActorPlan, ...] = ()
     prefix: str = ""
     wait_timeout: float = 600.0
+    flush_after: float = FLUSH_AFTER
 
     def to_json(self) -> bytes:
         """Return the plan on one line."""

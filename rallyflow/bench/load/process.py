@@ -34,8 +34,6 @@ from rallyflow.results.parts import write_part
 
 LOOK = 0.25
 """Seconds between two looks at what the threads have done."""
-FLUSH_AFTER = 2.0
-"""Seconds after which finished iterations are written, however few."""
 FLUSH_AT = 10_000
 """Iterations that are written without waiting for the time."""
 MESSAGE = 2000
@@ -142,7 +140,7 @@ class Shard:
             if now - sampled > 1e9:
                 self.usage.sample()
                 sampled = now
-            if len(self.done) >= FLUSH_AT or now - flushed > FLUSH_AFTER * 1e9:
+            if len(self.done) >= FLUSH_AT or now - flushed > self.plan.flush_after * 1e9:
                 self.flush()
                 flushed = now
             elif self.done:

@@ -12,7 +12,7 @@ from rallyflow.errors import NotFound
 
 
 def validate_scenario(name: Any, args: Any) -> list[Problem]:
-    """Return what is wrong with a scenario's name and arguments; locations begin with these words.
+    """Return what is wrong with a scenario's name and arguments.
 
     Asks no cloud. Values of types that no file can have (placeholders of values not known yet) are let through.
     """

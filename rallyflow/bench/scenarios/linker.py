@@ -70,10 +70,12 @@ class _Linker:
 
     def _step(self, item: Any, loc: tuple[str | int, ...]) -> Step | None:
         if not isinstance(item, dict):
-            return self._problem(loc, "must be a mapping such as `nova.get_server: {server: $server}`")
+            self._problem(loc, "must be a mapping such as `nova.get_server: {server: $server}`")
+            return None
         keys = [key for key in item if key not in ("as", "do")]
         if len(keys) != 1:
-            return self._problem(loc, f"must name one action, `sleep` or `repeat`, not {keys}")
+            self._problem(loc, f"must name one action, `sleep` or `repeat`, not {keys}")
+            return None
         if keys[0] == "sleep":
             return self._sleep(item["sleep"], (*loc, "sleep"))
         if keys[0] == "repeat":
@@ -85,7 +87,8 @@ class _Linker:
     def _sleep(self, given: Any, loc: tuple[str | int, ...]) -> Sleep | None:
         ends = given if isinstance(given, dict) else {"min": given, "max": given}
         if set(ends) != {"min", "max"}:
-            return self._problem(loc, "must be seconds, or {min: seconds, max: seconds}")
+            self._problem(loc, "must be seconds, or {min: seconds, max: seconds}")
+            return None
         low, high = (self._value(ends[end], float, (*loc, end)) for end in ("min", "max"))
         return Sleep(low, high) if low is not None and high is not None else None
 
@@ -94,7 +97,8 @@ class _Linker:
         if action is None:
             group = name.partition(".")[0]
             known = registry.names() if group in plugins.names("actions") else plugins.names("actions")
-            return self._problem((*loc, name), f"there is no action {name!r}", closest(name, known))
+            self._problem((*loc, name), f"there is no action {name!r}", closest(name, known))
+            return None
         values = self._values(action, item[name], (*loc, name))
         self.actions.append(name)
         return Call(name, values, self._slot(action, item.get("as"), loc))
@@ -132,14 +136,17 @@ class _Linker:
         if not (isinstance(given, str) and given.startswith("$")):
             if fits_value(given, wanted):
                 return Constant(given)
-            return self._problem(loc, f"{given!r} is not {spelt(wanted)}")
+            self._problem(loc, f"{given!r} is not {spelt(wanted)}")
+            return None
         name = given[1:]
         value, found = self._reference(name)
         if value is None:
             known = [f"${known}" for known in (*self.args, *self.results)]
-            return self._problem(loc, f"nothing before this has the name {name!r}", closest(given, known))
+            self._problem(loc, f"nothing before this has the name {name!r}", closest(given, known))
+            return None
         if not fits_type(found, wanted):
-            return self._problem(loc, f"{given} is {spelt(found)}, and {spelt(wanted)} is wanted")
+            self._problem(loc, f"{given} is {spelt(found)}, and {spelt(wanted)} is wanted")
+            return None
         return value
 
     def _reference(self, name: str) -> tuple[Value | None, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from pydantic import Field
 
@@ -43,8 +43,6 @@ class Verdict:
 class Criterion(StepModel):
     """Base of all criteria: its fields are its settings in a workflow."""
 
-    action: ClassVar[str | None] = None
-
     @abstractmethod
     def judge(self, name: str, samples: Samples) -> Verdict:
         """Compare what was measured with the limit; no data never passes. `name` is the file's key."""
@@ -70,7 +68,7 @@ class DurationCriterion(Criterion):
     """Base of the criteria that hold a duration to a limit."""
 
     max: Duration = Field(description="The longest that it may take, such as 30s")
-    action: str | None = Field(  # type: ignore[misc]  # a setting here, nothing in the base
+    action: str | None = Field(
         default=None, description="An action of the scenario; the whole iteration without it"
     )
     min_samples: int = Field(default=1, ge=1, description="Durations without which it is missed")

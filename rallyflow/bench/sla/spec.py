@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rallyflow import plugins
 from rallyflow.bench.scenarios.linker import closest
 from rallyflow.bench.scenarios.model import Problem
-from rallyflow.bench.sla.criteria import Criterion, FailureRate, Percentile
+from rallyflow.bench.sla.criteria import Criterion, DurationCriterion, FailureRate, Percentile
 
 _PERCENTILES: Mapping[str, float] = {"p50": 50, "p90": 90, "p95": 95, "p99": 99, "max": 100}
 """Short names: `p95: {max: 2s}` is `percentile: {p: 95, max: 2s}`."""
@@ -31,7 +31,7 @@ def criteria_names() -> list[str]:
 
 
 def read_sla(entries: Sequence[Mapping[str, Any]]) -> list[Named]:
-    """Return the criteria of entries that `validate_sla` has found right; without any, no failure is allowed."""
+    """Return the criteria of entries that `validate_sla` found right; without any, nothing may fail."""
     if not entries:
         return [Named("failure_rate", FailureRate(max=0))]
     return [_read(name, settings) for entry in entries for name, settings in entry.items()]
@@ -75,7 +75,7 @@ def _wrong_settings(name: str, settings: Mapping[str, Any], actions: Sequence[st
         criterion = _read(name, settings).criterion
     except ValidationError as error:
         return [Problem(tuple(found["loc"]), found["msg"]) for found in error.errors()]
-    if criterion.action is not None and actions is not None and criterion.action not in actions:
-        what = f"the scenario has no action {criterion.action!r}"
-        return [Problem(("action",), what, closest(criterion.action, actions))]
+    action = criterion.action if isinstance(criterion, DurationCriterion) else None
+    if action is not None and actions is not None and action not in actions:
+        return [Problem(("action",), f"the scenario has no action {action!r}", closest(action, actions))]
     return []
