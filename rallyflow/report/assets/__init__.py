@@ -1,0 +1,1 @@
+"""The bundled chart library, and its licences."""

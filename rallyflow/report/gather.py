@@ -1,0 +1,199 @@
+"""Gathers what a report says: from the journal's records and the booked parts to a `Report`. Reads, never writes."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from rallyflow.errors import InputsInvalid
+from rallyflow.model.records import Part, RunRecord, StepRecord
+from rallyflow.model.step import History
+from rallyflow.model.values import BenchmarkResults
+from rallyflow.report import matrix, timeline
+from rallyflow.report.choices import ChartChoice
+from rallyflow.report.content import Benchmark, Group, Report, Verification, clouds
+from rallyflow.report.measure import Detail, Measured, benchmark, measure
+from rallyflow.report.verdict import verdict
+from rallyflow.report.words import count, moment, plain, plural, unit_for
+from rallyflow.results import catalogue, queries
+from rallyflow.units import format_duration
+
+if TYPE_CHECKING:
+    from rallyflow.report.figures import Figure
+
+LONGEST_FILE = 200_000  # characters of the workflow file that are shown
+
+
+def gather(
+    history: History,
+    run_id: str,
+    *,
+    of: Sequence[BenchmarkResults] | None = None,
+    charts: Sequence[ChartChoice] = (),
+    title: str = "",
+) -> Report:
+    """Return the report of a run: of the benchmarks that `of` names (also of other runs), or of all of its own.
+
+    Raises NotFound for an unknown run, InputsInvalid for a chart of what is not there, StorageError.
+    """
+    run, steps = history.run(run_id), history.steps(run_id)
+    records = _chosen(history, steps, of)
+    parts = _parts(history, run_id, records)
+    with catalogue.connect([run], steps, parts) as connection:
+        detail = Detail.of(len(records))
+        measured = measure(connection, detail)
+        tests = queries.tests(connection)
+    benchmarks = _benchmarks(records, measured, detail)
+    verifications = [
+        Verification(step, tests[key]) for step in steps if (key := (step.run, step.id)) in tests
+    ]
+    simulated = [
+        str(cloud.get("name", name)) for name, cloud in clouds(steps).items() if cloud.get("simulated")
+    ]
+    return Report(
+        title or run.name,
+        run,
+        verdict(run, steps, benchmarks, verifications),
+        ", ".join(dict.fromkeys(simulated)),
+        _facts(run, steps, benchmarks),
+        _provenance(run, steps),
+        _seams(run, benchmarks),
+        timeline.rows(steps),
+        verifications,
+        _groups(benchmarks, charts),
+        _workflow(run),
+        _made(run),
+    )
+
+
+def _chosen(
+    history: History, steps: Sequence[StepRecord], of: Sequence[BenchmarkResults] | None
+) -> list[StepRecord]:
+    if of is None:
+        return [step for step in steps if step.uses == "benchmark" or "results" in step.outputs]
+    known = {
+        run: {str(step.id): step for step in history.steps(run)} for run in {results.run for results in of}
+    }
+    missing = [results.step for results in of if results.step not in known[results.run]]
+    if missing:
+        raise InputsInvalid(f"of: there is no step {missing[0]!r} in its run")
+    return [known[results.run][results.step] for results in of]
+
+
+def _parts(history: History, run: str, records: Sequence[StepRecord]) -> list[Part]:
+    """Return the parts of the chosen benchmarks, and the tests of the run."""
+    chosen = {(record.run, record.id) for record in records}
+    parts = (part for name in {run, *(record.run for record in records)} for part in history.parts(name))
+    return [
+        part
+        for part in parts
+        if (part.run, part.step) in chosen or (part.run == run and part.table == "tests")
+    ]
+
+
+def _benchmarks(records: Sequence[StepRecord], measured: Measured, detail: Detail) -> list[Benchmark]:
+    return [
+        benchmark(record, measured, charted=number < detail.charted) for number, record in enumerate(records)
+    ]
+
+
+def _groups(benchmarks: Sequence[Benchmark], charts: Sequence[ChartChoice]) -> list[Group]:
+    named: dict[tuple[str, str], list[Benchmark]] = {}
+    for item in benchmarks:
+        named.setdefault((item.record.run, item.record.name), []).append(item)
+    drawn = [_drawn(cells, charts) for cells in named.values()]
+    return [
+        _group(name, cells, figures) for ((_, name), cells), figures in zip(named.items(), drawn, strict=True)
+    ]
+
+
+def _drawn(cells: Sequence[Benchmark], charts: Sequence[ChartChoice]) -> list[Figure]:
+    if not charts and len(cells) < 2:
+        return []
+    lines = [choice.line for choice in charts] or matrix.defaults(cells)
+    figures = (matrix.chart(cells, line) for line in lines if matrix.axes_of(cells))
+    return [figure for figure in figures if figure]
+
+
+def _group(name: str, cells: Sequence[Benchmark], figures: Sequence[Figure]) -> Group:
+    medians = sorted(cell.summary.durations.median for cell in cells if cell.summary.durations)
+    unit = unit_for(medians[len(medians) // 2] if medians else None)
+    bare = sum(not cell.figures and bool(cell.summary.count) for cell in cells)
+    note = (
+        f"{plural(bare, 'cell')} of this matrix have tables only: charts are drawn for the first ones."
+        if bare
+        else ""
+    )
+    return Group(name, cells, matrix.axes_of(cells), figures, unit, note)
+
+
+def _facts(
+    run: RunRecord, steps: Sequence[StepRecord], benchmarks: Sequence[Benchmark]
+) -> list[tuple[str, str]]:
+    ended = run.ended_ns or max((step.ended_ns for step in steps), default=0)
+    done = sum(step.state.ended for step in steps)
+    facts = [
+        ("Started", moment(run.created_ns)),
+        ("Took", format_duration(max(0, ended - run.created_ns) / 1e9) if ended else "not ended"),
+        ("Steps", count(len(steps)) if run.ended_ns else f"{count(done)} of {count(len(steps))} ended"),
+    ]
+    if benchmarks:
+        facts.append(("Iterations", count(sum(item.summary.count for item in benchmarks))))
+        facts.append(("Failed", count(sum(item.summary.failed for item in benchmarks))))
+    kinds = [
+        f"{cloud['kind']}{' (simulated)' if cloud.get('simulated') else ''}"
+        for cloud in clouds(steps).values()
+    ]
+    if kinds:
+        facts.append(("Cloud", ", ".join(dict.fromkeys(kinds))))
+    return facts
+
+
+def _provenance(run: RunRecord, steps: Sequence[StepRecord]) -> list[tuple[str, str]]:
+    rows = [("run", run.id), ("workflow", str(run.workflow)), ("sessions", count(run.sessions))]
+    rows += _flat("param ", run.params)
+    rows += _flat("", run.provenance)
+    for name, cloud in clouds(steps).items():
+        rows += _flat(f"{name}: ", {key: value for key, value in cloud.items() if key != "clouds_yaml"})
+    return [(key, value) for key, value in rows if value not in ("", "-")]
+
+
+def _flat(prefix: str, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            rows += _flat(f"{prefix}{key} ", value)
+        else:
+            rows.append((f"{prefix}{str(key).replace('_', ' ')}", plain(value)))
+    return rows
+
+
+def _seams(run: RunRecord, benchmarks: Sequence[Benchmark]) -> list[str]:
+    """Say where a run was interrupted and went on."""
+    lines = [f"The run was resumed {plural(run.sessions - 1, 'time')}."] if run.sessions > 1 else []
+    for item in benchmarks:
+        for before, after in pairwise(item.sessions):
+            gap = format_duration(max(0, after.first_ns - before.last_ns) / 1e9)
+            lines.append(
+                f"{item.record.id}: attempt {before.attempt} left {plural(before.iterations, 'iteration')}; attempt "
+                f"{after.attempt} went on {gap} later, at {moment(after.first_ns)}, with {count(after.iterations)} more."
+            )
+    return lines
+
+
+def _workflow(run: RunRecord) -> str:
+    try:
+        text = run.workflow.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return text if len(text) <= LONGEST_FILE else f"{text[:LONGEST_FILE]}\n... cut here: the file is longer"
+
+
+def _made(run: RunRecord) -> str:
+    from rallyflow import __version__
+
+    del run
+    return f"rallyflow {__version__} on Python {platform.python_version()}, {moment(time.time_ns())}"
