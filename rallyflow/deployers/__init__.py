@@ -1,0 +1,1 @@
+"""Deploy engines, one module each."""

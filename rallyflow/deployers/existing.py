@@ -1,0 +1,67 @@
+"""`deploy/existing`: a cloud that is there already, named as openstacksdk names it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from rallyflow.deployers.credentials import write_clouds_yaml
+from rallyflow.deployers.deployer import Deployer, DeployOutputs
+from rallyflow.deployers.probe import Probed, probe
+from rallyflow.errors import NotFound
+from rallyflow.model.step import OnResume, Outcome, StepContext, StepModel
+from rallyflow.model.values import Cloud
+
+
+class ExistingInputs(StepModel):
+    """The file's `with:`."""
+
+    cloud: str = Field(
+        min_length=1, description="Entry of clouds.yaml; `envvars` reads the OS_* variables instead"
+    )
+    clouds_yaml: Path | None = Field(
+        default=None,
+        description="The clouds.yaml; without it the places where openstacksdk looks are searched",
+    )
+
+
+class Existing(Deployer[ExistingInputs]):
+    """Probes a cloud; makes nothing, removes nothing."""
+
+    Inputs = ExistingInputs
+    on_resume: ClassVar[OnResume] = OnResume.IDEMPOTENT
+
+    def run(self, inputs: ExistingInputs, context: StepContext) -> Outcome[DeployOutputs]:
+        """Authenticate, read the catalogue, and return the cloud."""
+        given = inputs.clouds_yaml.absolute() if inputs.clouds_yaml else None
+        found = probe(inputs.cloud, given)
+        context.log.info("the cloud %s answers at %s", inputs.cloud, found.auth_url)
+        clouds_yaml = given or found.clouds_yaml
+        if clouds_yaml is None:  # the entry is nowhere but in the environment, which later steps don't read
+            clouds_yaml = context.artifacts / "clouds.yaml"
+            write_clouds_yaml(clouds_yaml, inputs.cloud, found.entry)
+        return Outcome(DeployOutputs(cloud=_cloud(inputs.cloud, clouds_yaml, found)))
+
+    def revive(self, outputs: DeployOutputs, context: StepContext) -> DeployOutputs | None:
+        """Probe the cloud again; None when its entry is gone. Raises as `run` when it does not answer."""
+        del context
+        cloud = outputs.cloud
+        try:
+            found = probe(cloud.name, cloud.clouds_yaml)
+        except NotFound:
+            return None
+        return DeployOutputs(cloud=_cloud(cloud.name, cloud.clouds_yaml, found))
+
+
+def _cloud(name: str, clouds_yaml: Path, found: Probed) -> Cloud:
+    return Cloud(
+        name=name,
+        kind="existing",
+        clouds_yaml=clouds_yaml,
+        region=found.region,
+        auth_url=found.auth_url,
+        versions=dict.fromkeys(found.endpoints, ""),
+        fingerprint=found.fingerprint,
+    )
