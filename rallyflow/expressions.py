@@ -137,7 +137,13 @@ def parse(source: str) -> Expression:
         raise ExpressionError("the expression is nested too deep") from error
     _check_filters(body)
     references = tuple(_references(body))
-    return Expression(source, lambda values: _evaluate(source, compiled, values), references, _calls(body), _as_reference(body))
+    return Expression(
+        source,
+        lambda values: _evaluate(source, compiled, values),
+        references,
+        _calls(body),
+        _as_reference(body),
+    )
 
 
 def evaluate_template(text: str, values: Mapping[str, Any]) -> Any:
@@ -170,7 +176,15 @@ def _evaluate(source: str, compiled: Callable[..., Any], values: Mapping[str, An
         result = compiled(**values)
     except (UndefinedError, SecurityError) as error:
         raise ExpressionError(f"{source!r} has no value: {error.message}") from error
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError, MemoryError) as error:
+    except (
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise ExpressionError(f"{source!r} can't be evaluated: {error}") from error
     if isinstance(result, StrictUndefined):
         raise ExpressionError(f"{source!r} has no value: {result._undefined_message}")  # noqa: SLF001 - jinja2 has no public name for it
@@ -185,7 +199,11 @@ def _as_text(value: Any) -> str:
 
 def _only_expression(template: nodes.Template) -> nodes.Expr:
     output = template.body[0] if len(template.body) == 1 else None
-    if not isinstance(output, nodes.Output) or len(output.nodes) != 1 or isinstance(output.nodes[0], nodes.TemplateData):
+    if (
+        not isinstance(output, nodes.Output)
+        or len(output.nodes) != 1
+        or isinstance(output.nodes[0], nodes.TemplateData)
+    ):
         raise ExpressionError("not one expression")
     return output.nodes[0]
 
@@ -194,7 +212,9 @@ def _check_filters(body: nodes.Expr) -> None:
     found = [*body.find_all(nodes.Filter), *([body] if isinstance(body, nodes.Filter) else [])]
     for node in found:
         if node.name not in _ENVIRONMENT.filters:
-            raise ExpressionError(f"there is no filter {node.name!r}", did_you_mean(node.name, _ENVIRONMENT.filters))
+            raise ExpressionError(
+                f"there is no filter {node.name!r}", did_you_mean(node.name, _ENVIRONMENT.filters)
+            )
 
 
 def _calls(body: nodes.Expr) -> tuple[str, ...]:
@@ -247,7 +267,9 @@ class Cells:
         """Return the outputs of the one cell with these matrix values; ValueError for none or several."""
         found = select_cells(axes, [matrix for matrix, _ in self._cells])
         if len(found) != 1:
-            raise ValueError(f"where({_call_text(axes)}) matches {len(found)} cells; it must match exactly one")
+            raise ValueError(
+                f"where({_call_text(axes)}) matches {len(found)} cells; it must match exactly one"
+            )
         return self._cells[found[0]][1]
 
 

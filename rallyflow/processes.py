@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 
 def when_gone(pid: int, then: Callable[[], None]) -> None:
@@ -47,3 +49,17 @@ def alive(pid: int) -> bool:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+ALIVE = "alive.lock"
+"""The file in a run's folder that every process acting for the run holds a shared lock on."""
+
+
+def act_for(directory: Path) -> None:
+    """Say, until this process ends, that it acts for the run in this folder."""
+    descriptor = os.open(directory / ALIVE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    _held.append(descriptor)
+
+
+_held: list[int] = []

@@ -86,17 +86,30 @@ def _is_number(value: object) -> bool:
 
 def _schema(pattern: str, example: str) -> WithJsonSchema:
     return WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": pattern}], "examples": [example]}
+        {
+            "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": pattern}],
+            "examples": [example],
+        }
     )
 
 
 _EXPRESSION = r"^\$\{\{.*\}\}$"
 
 Duration = Annotated[
-    float, BeforeValidator(parse_duration), Field(ge=0), _schema(rf"^({_DURATION.pattern})$|{_EXPRESSION}", "1h30m")
+    float,
+    BeforeValidator(parse_duration),
+    Field(ge=0),
+    _schema(rf"^({_DURATION.pattern})$|{_EXPRESSION}", "1h30m"),
 ]
-Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0), _schema(rf"^({_SIZE.pattern})$|{_EXPRESSION}", "4GiB")]
-Rate = Annotated[float, BeforeValidator(parse_rate), Field(ge=0), _schema(rf"^({_RATE.pattern})$|{_EXPRESSION}", "50/s")]
+Size = Annotated[
+    int, BeforeValidator(parse_size), Field(ge=0), _schema(rf"^({_SIZE.pattern})$|{_EXPRESSION}", "4GiB")
+]
+Rate = Annotated[
+    float, BeforeValidator(parse_rate), Field(ge=0), _schema(rf"^({_RATE.pattern})$|{_EXPRESSION}", "50/s")
+]
 Percent = Annotated[
-    float, BeforeValidator(parse_percent), Field(ge=0, le=1), _schema(rf"^({_PERCENT.pattern})$|{_EXPRESSION}", "1%")
+    float,
+    BeforeValidator(parse_percent),
+    Field(ge=0, le=1),
+    _schema(rf"^({_PERCENT.pattern})$|{_EXPRESSION}", "1%"),
 ]

@@ -68,7 +68,7 @@ class OpenStackObjects:
         Raises StepError: CloudUnreachable or CloudAnswered when something stays, NotFound without its file.
         """
         kind = resource.kind.partition(".")[2]
-        session = _session(Cloud.model_validate(resource.detail["cloud"]))
+        session = _session(Cloud.model_validate(resource.detail["cloud"]).model_dump_json())
         if kind == "objects":
             sweep(session, resource.name, frozenset(resource.detail.get("projects", ())))
         elif kind in KINDS:
@@ -79,8 +79,9 @@ class OpenStackObjects:
 
 
 @lru_cache(maxsize=4)
-def _session(cloud: Cloud) -> CloudSession:
-    return sign_in(cloud)
+def _session(cloud: str) -> CloudSession:
+    """Return a session of a cloud given as JSON, which unlike the cloud itself can be a key of the cache."""
+    return sign_in(Cloud.model_validate_json(cloud))
 
 
 def _identities(session: CloudSession, kind: Kind, resource: Resource) -> list[str]:

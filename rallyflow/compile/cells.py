@@ -70,7 +70,9 @@ class Expansion:
         )
         awaited = self._awaited(draft, cell, needs)
         mark = self.errors.source.key_mark(draft.path)
-        components = _components(draft, [inputs, cell], deferred, [self._fingerprint(name) for name in awaited])
+        components = _components(
+            draft, [inputs, cell], deferred, [self._fingerprint(name) for name in awaited]
+        )
         spec = draft.spec
         self.steps[step] = PlannedStep(
             id=step,
@@ -141,14 +143,20 @@ class Expansion:
         if reference.where is None or ids is None:
             return None
         try:
-            axes = {name: evaluate_node(node, {"params": self.params, "matrix": cell}) for name, node in reference.where}
+            axes = {
+                name: evaluate_node(node, {"params": self.params, "matrix": cell})
+                for name, node in reference.where
+            }
         except ExpressionError:
             return None  # depends on something that only a run knows
         found = select_cells(axes, [self.steps[step].matrix for step in ids])
         if len(found) != 1:
             text = ", ".join(f"{name}={value!r}" for name, value in axes.items())
             self.errors.value(
-                place, "RF0243", f"where({text}) matches {len(found)} cells of {reference.path[0]!r}", "it must match exactly one"
+                place,
+                "RF0243",
+                f"where({text}) matches {len(found)} cells of {reference.path[0]!r}",
+                "it must match exactly one",
             )
             return None
         return ids[found[0]]

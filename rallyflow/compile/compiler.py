@@ -37,7 +37,9 @@ def compile_data(data: Any, source: Source, given: Mapping[str, Any]) -> Plan:
     """Return the plan of a file that has been read; WorkflowInvalid with all of its errors."""
     errors = Diagnostics(source)
     if not isinstance(data, dict):
-        errors.value((), "RF0212", "a workflow is a mapping", "start with `rallyflow: 1`, `name:` and `steps:`")
+        errors.value(
+            (), "RF0212", "a workflow is a mapping", "start with `rallyflow: 1`, `name:` and `steps:`"
+        )
         errors.stop_if_any()
     specs = _params(data, errors)
     params = resolve_params(specs, given, errors)
@@ -86,12 +88,19 @@ def _header(data: dict[str, Any], params: Mapping[str, Any], errors: Diagnostics
     return validate(Workflow, rest, (), errors)
 
 
-def _steps(data: Mapping[str, Any], params: Mapping[str, Any], errors: Diagnostics) -> dict[str, Draft | None]:
+def _steps(
+    data: Mapping[str, Any], params: Mapping[str, Any], errors: Diagnostics
+) -> dict[str, Draft | None]:
     raw = data.get("steps")
     drafts: dict[str, Draft | None] = {}
     for name, step in raw.items() if isinstance(raw, dict) else ():
         if not _STEP_NAME.fullmatch(name):
-            errors.key(("steps", name), "RF0212", f"{name!r} is not a name for a step", "use letters, digits, '_' and '-'")
+            errors.key(
+                ("steps", name),
+                "RF0212",
+                f"{name!r} is not a name for a step",
+                "use letters, digits, '_' and '-'",
+            )
         drafts[name] = read_step(name, step, params, errors)
     return drafts
 
@@ -145,6 +154,11 @@ def _order(drafts: Mapping[str, Draft | None], errors: Diagnostics) -> list[str]
             start = min(cycle, key=position.__getitem__)
             turned = cycle[cycle.index(start) :] + cycle[: cycle.index(start)]
             text = " -> ".join([*turned, turned[0]])
-            errors.key(("steps", start), "RF0221", f"steps wait for each other: {text}", "a step can't need what needs it")
+            errors.key(
+                ("steps", start),
+                "RF0221",
+                f"steps wait for each other: {text}",
+                "a step can't need what needs it",
+            )
             break
         return list(drafts)

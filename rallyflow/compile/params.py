@@ -73,7 +73,12 @@ def check_spec(name: str, spec: Param, errors: Diagnostics) -> bool:
     while match := _TYPE.fullmatch(inner):
         inner = match[2]
     if inner not in SCALARS:
-        errors.value((*path, "type"), "RF0301", f"there is no type {inner!r}", did_you_mean(inner, [*SCALARS, "list(int)", "map(str)"]))
+        errors.value(
+            (*path, "type"),
+            "RF0301",
+            f"there is no type {inner!r}",
+            did_you_mean(inner, [*SCALARS, "list(int)", "map(str)"]),
+        )
     if "enum" in spec.type and not spec.choices:
         errors.value((*path, "type"), "RF0301", "an enum needs choices", "add choices: [a, b]")
     if spec.pattern is not None:
@@ -117,7 +122,10 @@ def _check_bounds(spec: Param, value: Any) -> None:
 
 
 def resolve_params(
-    specs: Mapping[str, Param], given: Mapping[str, Any], errors: Diagnostics, environment: Mapping[str, str] | None = None
+    specs: Mapping[str, Param],
+    given: Mapping[str, Any],
+    errors: Diagnostics,
+    environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return every param's value: given ones first, then the environment, then the default; errors are noted.
 
@@ -126,14 +134,24 @@ def resolve_params(
     environment = os.environ if environment is None else environment
     for name in given:
         if name not in specs:
-            errors.key(("params",), "RF0302", f"there is no param {name!r}", did_you_mean(name, specs, "the params are: {}"))
+            errors.key(
+                ("params",),
+                "RF0302",
+                f"there is no param {name!r}",
+                did_you_mean(name, specs, "the params are: {}"),
+            )
     values: dict[str, Any] = {}
     for name, spec in specs.items():
         if not check_spec(name, spec, errors):
             continue
         raw, origin = _pick(name, spec, given, environment)
         if raw is None:
-            errors.key(("params", name), "RF0303", f"the param {name!r} has no value", f"give one with -p {name}=…, or a default")
+            errors.key(
+                ("params", name),
+                "RF0303",
+                f"the param {name!r} has no value",
+                f"give one with -p {name}=…, or a default",
+            )
             continue
         try:
             values[name] = read_value(spec, _from_text(raw, spec) if origin else raw)
@@ -143,7 +161,9 @@ def resolve_params(
     return values
 
 
-def _pick(name: str, spec: Param, given: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Any, str]:
+def _pick(
+    name: str, spec: Param, given: Mapping[str, Any], environment: Mapping[str, str]
+) -> tuple[Any, str]:
     if name in given:
         return given[name], " as given"
     variable = ENVIRONMENT_PREFIX + name.upper().replace("-", "_")

@@ -40,7 +40,8 @@ def read_workflow(path: FilePath) -> tuple[Any, Source]:
         raw = path.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"can't read {path}: {error.strerror}", hint="give the path of a workflow file, such as workflows/quickstart.yaml"
+            f"can't read {path}: {error.strerror}",
+            hint="give the path of a workflow file, such as workflows/quickstart.yaml",
         ) from error
     return read_text(raw, str(path))
 
@@ -81,7 +82,9 @@ def _compose(text: str, errors: Diagnostics) -> yaml.Node | None:
         place = error.problem_mark or error.context_mark
         mark = Mark(place.line + 1, place.column + 1) if place else Mark()
         problem = error.problem or "not YAML"
-        errors.at(mark, "RF0202", f"not valid YAML: {problem}", _syntax_hint(problem, errors.source.lines, mark))
+        errors.at(
+            mark, "RF0202", f"not valid YAML: {problem}", _syntax_hint(problem, errors.source.lines, mark)
+        )
         return None
     except yaml.YAMLError as error:  # unprintable characters carry no mark
         errors.at(Mark(), "RF0202", f"not valid YAML: {' '.join(str(error).split())}")
@@ -98,7 +101,9 @@ def _nested_too_deep(text: str) -> bool:
             deepest = max(deepest, depth)
         elif character in "]}":
             depth = max(0, depth - 1)
-    indented = max((len(line) - len(line.lstrip(" -?")) for line in text.splitlines() if line.strip()), default=0)
+    indented = max(
+        (len(line) - len(line.lstrip(" -?")) for line in text.splitlines() if line.strip()), default=0
+    )
     return deepest > 4 * _MAX_DEPTH or indented > 8 * _MAX_DEPTH
 
 
@@ -161,7 +166,9 @@ class _Construction:
                 merges.append(value_node)
             elif key in result:
                 first = self.source.keys[(*path, key)].line
-                self.errors.at(mark, "RF0203", f"the key {key!r} is here twice", f"the first one is in line {first}")
+                self.errors.at(
+                    mark, "RF0203", f"the key {key!r} is here twice", f"the first one is in line {first}"
+                )
             else:
                 self.source.keys[(*path, key)] = mark
                 result[key] = self.value(value_node, (*path, key), depth + 1)
@@ -189,11 +196,26 @@ class _Construction:
             self.errors.at(mark, "RF0202", f"the tag {node.tag!r} has no meaning here", "remove it")
             return None
         if _BOOL_TRAP.fullmatch(text):
-            self.errors.at(mark, "RF0204", f"{text!r} means {_old_bool(text)} to some YAML readers", "write true or false, or quote it")
+            self.errors.at(
+                mark,
+                "RF0204",
+                f"{text!r} means {_old_bool(text)} to some YAML readers",
+                "write true or false, or quote it",
+            )
         elif _SEXAGESIMAL.fullmatch(text):
-            self.errors.at(mark, "RF0204", f"{text!r} is a number to base 60 to some YAML readers", "quote it, or write a duration such as 90s")
+            self.errors.at(
+                mark,
+                "RF0204",
+                f"{text!r} is a number to base 60 to some YAML readers",
+                "quote it, or write a duration such as 90s",
+            )
         elif _LEADING_ZERO.fullmatch(text):
-            self.errors.at(mark, "RF0204", f"{text!r} is an octal number to some YAML readers", "quote it, or drop the zeros")
+            self.errors.at(
+                mark,
+                "RF0204",
+                f"{text!r} is an octal number to some YAML readers",
+                "quote it, or drop the zeros",
+            )
         return _plain(text)
 
 

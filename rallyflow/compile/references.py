@@ -18,7 +18,11 @@ class Names:
     """All that an expression can refer to in one file."""
 
     def __init__(
-        self, params: Mapping[str, Any], secrets: list[str], drafts: Mapping[str, Draft | None], errors: Diagnostics
+        self,
+        params: Mapping[str, Any],
+        secrets: list[str],
+        drafts: Mapping[str, Draft | None],
+        errors: Diagnostics,
     ) -> None:
         """`drafts` has None for a step that could not be read: references to it are not errors of their own."""
         self.params = params
@@ -76,13 +80,21 @@ class Names:
             return
         if function not in FUNCTIONS:
             self.errors.value(
-                place, "RF0241", f"there is no function {function!r}", did_you_mean(function, [*FUNCTIONS, "range"])
+                place,
+                "RF0241",
+                f"there is no function {function!r}",
+                did_you_mean(function, [*FUNCTIONS, "range"]),
             )
         elif place[-1] != "if":
             self.errors.value(place, "RF0241", f"{function}() is only for `if:`")
 
     def _check_reference(self, place: Path, reference: Reference, draft: Draft | None) -> None:
-        known = {"params": self.params, "secrets": self.secrets, "run": _RUN_FIELDS, "matrix": draft.axes if draft else []}
+        known = {
+            "params": self.params,
+            "secrets": self.secrets,
+            "run": _RUN_FIELDS,
+            "matrix": draft.axes if draft else [],
+        }
         if reference.root not in ROOTS:
             if reference.root in FUNCTIONS:
                 return
@@ -93,7 +105,9 @@ class Names:
                 hint = f"write params.{reference.root}"
             self.errors.value(place, "RF0241", f"there is no name {reference.root!r}", hint)
         elif len(place) > 2 and place[2] == "matrix" and reference.root != "params":
-            self.errors.value(place, "RF0245", f"{reference.root} can't be used in a matrix", "only params can")
+            self.errors.value(
+                place, "RF0245", f"{reference.root} can't be used in a matrix", "only params can"
+            )
         elif not reference.path:
             if reference.root in ("steps", "secrets"):
                 self.errors.value(place, "RF0241", f"{reference.root!r} needs a name after it")
@@ -107,9 +121,13 @@ class Names:
         if reference.root == "params" and reference.path[0] in self.errors.source.keys.get(("params",), ()):  # type: ignore[operator]
             return
         if reference.root == "matrix" and not known:
-            self.errors.value(place, code, "there is no matrix here", "add a matrix to the step, or use params")
+            self.errors.value(
+                place, code, "there is no matrix here", "add a matrix to the step, or use params"
+            )
             return
-        what = {"params": "param", "matrix": "matrix axis", "secrets": "secret", "run": "field of run"}[reference.root]
+        what = {"params": "param", "matrix": "matrix axis", "secrets": "secret", "run": "field of run"}[
+            reference.root
+        ]
         self.errors.value(
             place, code, f"there is no {what} {reference.path[0]!r}", did_you_mean(reference.path[0], known)
         )
@@ -131,24 +149,38 @@ class Names:
         if reference.path[1] not in outputs:
             hint = did_you_mean(reference.path[1], outputs, "its outputs are: {}") or "it has no outputs"
             self.errors.value(
-                place, "RF0223", f"step {name!r} ({target.spec.uses}) has no output {reference.path[1]!r}", hint
+                place,
+                "RF0223",
+                f"step {name!r} ({target.spec.uses}) has no output {reference.path[1]!r}",
+                hint,
             )
         elif self.type_of(reference) is None:
-            have = types.ListOf(outputs[reference.path[1]]) if target.axes and not reference.where else outputs[reference.path[1]]
+            have = (
+                types.ListOf(outputs[reference.path[1]])
+                if target.axes and not reference.where
+                else outputs[reference.path[1]]
+            )
             rest = ".".join(reference.path[2:])
             self.errors.value(
-                place, "RF0223", f"steps.{name}.{reference.path[1]} is a {types.name_of(have)}; it has no {rest!r}"
+                place,
+                "RF0223",
+                f"steps.{name}.{reference.path[1]} is a {types.name_of(have)}; it has no {rest!r}",
             )
 
     def _check_where(self, place: Path, reference: Reference, target: Draft) -> None:
         if reference.where is None:
             return
         if not target.axes:
-            self.errors.value(place, "RF0243", f"step {target.name!r} has no matrix to choose from with where()")
+            self.errors.value(
+                place, "RF0243", f"step {target.name!r} has no matrix to choose from with where()"
+            )
         for axis, _ in reference.where:
             if target.axes and axis not in target.axes:
                 self.errors.value(
-                    place, "RF0243", f"the matrix of {target.name!r} has no axis {axis!r}", did_you_mean(axis, target.axes)
+                    place,
+                    "RF0243",
+                    f"the matrix of {target.name!r} has no axis {axis!r}",
+                    did_you_mean(axis, target.axes),
                 )
 
 

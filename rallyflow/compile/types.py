@@ -88,9 +88,13 @@ def name_of(annotation: Any) -> str:
         return " or ".join(name_of(option) for option in get_args(annotation) if option is not type(None))
     if get_origin(annotation) is Literal:
         return " or ".join(map(str, get_args(annotation)))
-    return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "Path": "path"}.get(
-        getattr(annotation, "__name__", str(annotation)), getattr(annotation, "__name__", str(annotation))
-    )
+    return {
+        "str": "text",
+        "int": "whole number",
+        "float": "number",
+        "bool": "true or false",
+        "Path": "path",
+    }.get(getattr(annotation, "__name__", str(annotation)), getattr(annotation, "__name__", str(annotation)))
 
 
 def _is_model(annotation: Any) -> bool:

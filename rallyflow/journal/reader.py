@@ -41,7 +41,9 @@ class JournalReader:
         """Return the run of an id, a unique beginning or end of one, or `@latest`; UsageError when it is not one run."""
         runs = self.runs()
         if not runs:
-            raise UsageError("there is no run yet", hint="start one: rallyflow apply workflows/quickstart.yaml")
+            raise UsageError(
+                "there is no run yet", hint="start one: rallyflow apply workflows/quickstart.yaml"
+            )
         if reference == "@latest":
             return runs[-1]
         found = [run for run in runs if run.id == reference] or [
@@ -52,7 +54,8 @@ class JournalReader:
         if not found:
             raise UsageError(f"there is no run {reference!r}", hint="`rallyflow runs` lists them")
         raise UsageError(
-            f"{reference!r} fits {len(found)} runs", hint="give more of the id: " + ", ".join(run.id for run in found[:5])
+            f"{reference!r} fits {len(found)} runs",
+            hint="give more of the id: " + ", ".join(run.id for run in found[:5]),
         )
 
     def steps(self, run: str) -> list[StepRecord]:
@@ -71,7 +74,9 @@ class JournalReader:
             for seq, kind, run, step, attempt, state, time_ns, body in rows
         ]
 
-    def resources(self, run: str | None = None, *, step: str | None = None, open_only: bool = True) -> list[Resource]:
+    def resources(
+        self, run: str | None = None, *, step: str | None = None, open_only: bool = True
+    ) -> list[Resource]:
         """Return booked resources, oldest first: of a run or of all, of a step or of all."""
         where, parameters = ["1"], []
         if run is not None:
@@ -82,7 +87,9 @@ class JournalReader:
             parameters.append(step)
         if open_only:
             where.append("state <> 'deleted'")
-        rows = self.journal.query(f"SELECT {_RESOURCE} FROM resource WHERE {' AND '.join(where)} ORDER BY id", parameters)
+        rows = self.journal.query(
+            f"SELECT {_RESOURCE} FROM resource WHERE {' AND '.join(where)} ORDER BY id", parameters
+        )
         return [_resource(row) for row in rows]
 
     def parts(self, run: str, *, step: str | None = None, table: str | None = None) -> Sequence[Part]:
@@ -101,7 +108,15 @@ class JournalReader:
 def _run(row: tuple[Any, ...]) -> RunRecord:
     identity, name, state, workflow, created, ended, params, provenance, sessions = row
     return RunRecord(
-        RunId(identity), name, RunState(state), Path(workflow), created, ended, json.loads(params), json.loads(provenance), sessions
+        RunId(identity),
+        name,
+        RunState(state),
+        Path(workflow),
+        created,
+        ended,
+        json.loads(params),
+        json.loads(provenance),
+        sessions,
     )
 
 

@@ -103,12 +103,29 @@ class Journal:
         with self.transaction() as connection:
             connection.execute(
                 "INSERT INTO run (id, name, state, workflow, created_ns, params, provenance) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (run.id, run.name, run.state, str(run.workflow), run.created_ns, dump(run.params), dump(run.provenance)),
+                (
+                    run.id,
+                    run.name,
+                    run.state,
+                    str(run.workflow),
+                    run.created_ns,
+                    dump(run.params),
+                    dump(run.provenance),
+                ),
             )
             connection.executemany(
                 "INSERT INTO step (run, id, position, name, uses, matrix, fingerprint, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (run.id, step.id, position, step.name, step.uses, dump(step.matrix), step.fingerprint, StepState.PLANNED)
+                    (
+                        run.id,
+                        step.id,
+                        position,
+                        step.name,
+                        step.uses,
+                        dump(step.matrix),
+                        step.fingerprint,
+                        StepState.PLANNED,
+                    )
                     for position, step in enumerate(plan.steps)
                 ),
             )
@@ -159,11 +176,14 @@ def _fold_step(connection: sqlite3.Connection, event: Event) -> None:
 def _fold_run(connection: sqlite3.Connection, event: Event) -> None:
     if event.kind == "run_resumed":
         connection.execute(
-            "UPDATE run SET state = ?, ended_ns = 0, sessions = sessions + 1 WHERE id = ?", (event.state, event.run)
+            "UPDATE run SET state = ?, ended_ns = 0, sessions = sessions + 1 WHERE id = ?",
+            (event.state, event.run),
         )
     elif event.state:
         ended = event.time_ns if event.state != RunState.RUNNING else 0
-        connection.execute("UPDATE run SET state = ?, ended_ns = ? WHERE id = ?", (event.state, ended, event.run))
+        connection.execute(
+            "UPDATE run SET state = ?, ended_ns = ? WHERE id = ?", (event.state, ended, event.run)
+        )
 
 
 @contextlib.contextmanager
@@ -176,22 +196,28 @@ def guarded(path: Path) -> Iterator[None]:
         if "full" in text:
             raise disk_full(path) from error
         if "unable to open" in text or "readonly" in text or "attempt to write" in text:
-            raise StorageError(f"can't open or write the journal {path}: {text}", hint="check --home and its permissions") from error
+            raise StorageError(
+                f"can't open or write the journal {path}: {text}", hint="check --home and its permissions"
+            ) from error
         raise StorageError(f"the journal {path} can't be used just now: {text}") from error
     except sqlite3.DatabaseError as error:
         raise JournalUnusable(
-            f"the journal {path} is damaged: {error}", hint="copy it away, and restore it from a backup or use another --home"
+            f"the journal {path} is damaged: {error}",
+            hint="copy it away, and restore it from a backup or use another --home",
         ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise disk_full(path) from error
-        raise StorageError(f"can't use {error.filename or path}: {error.strerror}", hint="check --home and its permissions") from error
+        raise StorageError(
+            f"can't use {error.filename or path}: {error.strerror}", hint="check --home and its permissions"
+        ) from error
 
 
 def disk_full(path: Path) -> DiskFull:
     """Return the error of a full disk."""
     return DiskFull(
-        f"no space left to write {path}", hint="free some space, then `rallyflow resume`: nothing that was booked is lost"
+        f"no space left to write {path}",
+        hint="free some space, then `rallyflow resume`: nothing that was booked is lost",
     )
 
 

@@ -62,7 +62,10 @@ class Plan:
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """Return the plan as plain JSON data."""
-    data = {name: getattr(plan, name) for name in ("name", "file", "params", "secrets", "teardown", "outputs", "description")}
+    data = {
+        name: getattr(plan, name)
+        for name in ("name", "file", "params", "secrets", "teardown", "outputs", "description")
+    }
     return {
         **data,
         "groups": {name: list(ids) for name, ids in plan.groups.items()},

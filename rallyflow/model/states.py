@@ -39,7 +39,9 @@ _FINAL = frozenset({StepState.SUCCEEDED, StepState.FAILED, StepState.INCONCLUSIV
 
 TRANSITIONS: dict[StepState, frozenset[StepState]] = {
     StepState.PLANNED: frozenset({StepState.READY, StepState.SKIPPED, StepState.CANCELLED}),
-    StepState.READY: frozenset({StepState.RUNNING, StepState.SKIPPED, StepState.CANCELLED, StepState.ERRORED}),
+    StepState.READY: frozenset(
+        {StepState.RUNNING, StepState.SKIPPED, StepState.CANCELLED, StepState.ERRORED}
+    ),
     StepState.RUNNING: frozenset(
         {
             StepState.SUCCEEDED,
@@ -52,7 +54,9 @@ TRANSITIONS: dict[StepState, frozenset[StepState]] = {
         }
     ),
     StepState.RETRYING: frozenset({StepState.READY, StepState.CANCELLED, StepState.INTERRUPTED}),
-    StepState.REVIVING: frozenset({StepState.SUCCEEDED, StepState.PLANNED, StepState.ERRORED, StepState.CANCELLED}),
+    StepState.REVIVING: frozenset(
+        {StepState.SUCCEEDED, StepState.PLANNED, StepState.ERRORED, StepState.CANCELLED}
+    ),
     StepState.SUCCEEDED: frozenset({StepState.REVIVING}),  # on resume, when a later step needs what it made
     StepState.FAILED: frozenset(),
     StepState.INCONCLUSIVE: frozenset(),

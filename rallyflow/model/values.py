@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+
 class Value(BaseModel):
     """A value with a name in the type system of workflows."""
 
@@ -42,7 +43,12 @@ class Cloud(Value):
     auth_url: str
     simulated: bool = Field(default=False, description="True for the embedded cloud; every report says so")
     versions: dict[str, str] = Field(default_factory=dict, description="Service or package to version")
-    fingerprint: str = Field(default="", description="Changes when anything changes that can affect a measurement")
+    ledger_id: int = Field(
+        default=0, description="The cloud's own row in the ledger; 0 for a cloud that was there before"
+    )
+    fingerprint: str = Field(
+        default="", description="Changes when anything changes that can affect a measurement"
+    )
 
 
 class Verification(Value):

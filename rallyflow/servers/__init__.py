@@ -1,0 +1,1 @@
+"""Servers: what they are, and the providers that give them."""

@@ -1,0 +1,1 @@
+"""Step types that are not plugins of a family: benchmark, shell, noop."""

@@ -45,19 +45,22 @@ class Scene:
     prepared: dict[str, str] = field(default_factory=dict)  # `Image:NAME` and the like -> id
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def make(self, kind: str, name: str, call: Callable[[str], str], **detail: Any) -> str:
+    def make(self, kind: str, name: str, call: Callable[[str], str]) -> str:
         """Make one object: book that it is about to be made, call, book its id; return the id.
 
         `call` gets the full name. When the cloud did not answer it is tried again, after what the unanswered
         call made all the same has been removed.
         """
         full = f"{self.prefix}{name}"
-        row = self.ledger.intend(
-            f"openstack.{kind}", full, detail={"cloud": self.cloud.model_dump(mode="json"), **detail}
-        )
+        row = self.book(kind, full)
         identity = self._persistently(kind, full, call)
         self.ledger.created(row, identity)
         return identity
+
+    def book(self, kind: str, name: str, **detail: Any) -> int:
+        """Book that something is about to be made in the cloud; return its row in the ledger."""
+        detail["cloud"] = self.cloud.model_dump(mode="json")
+        return self.ledger.intend(f"openstack.{kind}", name, inside=self.cloud.ledger_id, detail=detail)
 
     def actors(self) -> tuple[ActorPlan, ...]:
         """Return the users in the order of their turns: the first of each tenant, then the second, ..."""

@@ -71,11 +71,7 @@ def open_scene(cloud: Cloud, ledger: Ledger, key: str) -> Scene:
 def book_load(scene: Scene, prefix: str) -> None:
     """Book everything that a load is going to make as one row, before it starts."""
     projects = [tenant.id for tenant in scene.tenants if tenant.temporary]
-    scene.ledger.intend(
-        "openstack.objects",
-        prefix,
-        detail={"cloud": scene.cloud.model_dump(mode="json"), "projects": projects},
-    )
+    scene.book("objects", prefix, projects=projects)
 
 
 def strike(ledger: Ledger, log: Logger) -> int:

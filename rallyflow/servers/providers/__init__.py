@@ -1,0 +1,1 @@
+"""The first-party server providers, one module each."""

@@ -1,0 +1,59 @@
+"""`rallyflow destroy RUN`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rallyflow.cli.live import Lines
+from rallyflow.cli.options import home_option, json_option, open_reader
+from rallyflow.cli.output import colour, print_json, print_table, say, show_error
+from rallyflow.errors import Exit, LeftBehind
+from rallyflow.settings import Home
+
+
+@click.command("destroy", short_help="remove what a run made")
+@click.argument("run")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask")
+@home_option
+@json_option
+def command(run: str, yes: bool, home: str | None, as_json: bool) -> Exit:
+    """Remove everything outside that a run made and did not remove, from the ledger alone.
+
+    Works after any kind of end of the run. Its measurements, logs and reports stay.
+    """
+    from rallyflow.engine.session import destroy
+
+    place = Home.find(home)
+    reader = open_reader(place)
+    record = reader.find(run)
+    resources = reader.resources(record.id)
+    if resources and not yes and not as_json:
+        print_table(
+            ("kind", "name", "state", "step"),
+            [(each.kind, each.name, each.state, each.step) for each in resources],
+        )
+        if sys.stdin.isatty():
+            click.confirm(f"Remove these {len(resources)}?", abort=True, err=True)
+    count, left = destroy(place, record.id, Lines())
+    failures = [
+        {"kind": each.resource.kind, "name": each.resource.name, "error": each.error.what} for each in left
+    ]
+    if as_json:
+        print_json({"run": record.id, "removed": count - len(left), "left": failures})
+    elif not count:
+        say(f"run {record.id} has left nothing")
+    else:
+        say(f"removed {count - len(left)} of {count}")
+    for failure in failures if not as_json else ():
+        say(f"  {colour('left', 'red')}: {failure['kind']} {failure['name']}: {failure['error']}")
+    if left:
+        show_error(
+            LeftBehind(
+                f"{len(left)} resources could not be removed",
+                hint=f"try again: rallyflow destroy {record.id}",
+            )
+        )
+        return Exit.LEFT_BEHIND
+    return Exit.OK

@@ -1,0 +1,106 @@
+"""What apply and resume do in common: run a session, say how it ended, name the next command."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from rallyflow.cli.live import STYLES, EventLines, Lines, listener
+from rallyflow.cli.output import colour, error_json, print_json, say, show_error
+from rallyflow.engine.session import Ending
+from rallyflow.engine.signals import LeaveNow, Signals
+from rallyflow.errors import Exit, LeftBehind, RallyflowError, StorageError
+from rallyflow.journal.store import Event
+from rallyflow.model.ids import RunId
+from rallyflow.model.states import RunState
+
+EXITS = {
+    RunState.SUCCEEDED: Exit.OK,
+    RunState.FAILED: Exit.FAILED,
+    RunState.ERRORED: Exit.ERRORED,
+    RunState.INCONCLUSIVE: Exit.INCONCLUSIVE,
+    RunState.CANCELLED: Exit.INTERRUPTED,
+    RunState.INTERRUPTED: Exit.INTERRUPTED,
+}
+
+
+class _Remembering:
+    """Passes everything on, and remembers the run's id for messages."""
+
+    def __init__(self, inner: EventLines | Lines) -> None:
+        self.inner = inner
+        self.run = RunId("")
+
+    def happened(self, event: Event) -> None:
+        self.run = event.run
+        self.inner.happened(event)
+
+    def progressed(self, step: Any, progress: Any) -> None:
+        self.inner.progressed(step, progress)
+
+
+def run_session(start: Callable[[Any, Signals], Ending], *, as_json: bool) -> Exit:
+    """Run a session under signal handling and a live view; returns the exit code."""
+    inner = listener(as_json=as_json)
+    watching = _Remembering(inner)
+    signals = Signals(inner.stopping)
+    try:
+        with signals.installed(), inner.shown():
+            ending = start(watching, signals)
+    except LeaveNow:
+        _leave(watching.run)
+    except StorageError as error:
+        show_error(error)
+        if watching.run:
+            say(f"then: rallyflow resume {watching.run}")
+        return error.exit_code
+    except RallyflowError as error:
+        if as_json:
+            print_json(error_json(error))
+        raise
+    if not as_json:
+        _say_ending(ending)
+    return _exit_code(ending)
+
+
+def _exit_code(ending: Ending) -> Exit:
+    code = EXITS[ending.state]
+    return Exit.LEFT_BEHIND if ending.left and code is Exit.OK else code
+
+
+def _say_ending(ending: Ending) -> None:
+    style = STYLES.get(ending.state, "bold")
+    say(f"run {ending.run} {colour(ending.state, style, 'bold')}")
+    for name, value in ending.outputs.items():
+        say(f"  {name}: {value}")
+    if ending.left:
+        say_left(ending)
+    next_command = {
+        RunState.SUCCEEDED: f"rallyflow show {ending.run}",
+        RunState.FAILED: f"rallyflow show {ending.run}",
+        RunState.INCONCLUSIVE: f"rallyflow show {ending.run}",
+        RunState.ERRORED: f"rallyflow logs {ending.run}   then   rallyflow resume {ending.run}",
+        RunState.INTERRUPTED: f"rallyflow resume {ending.run}   or   rallyflow destroy {ending.run}",
+        RunState.CANCELLED: f"rallyflow resume {ending.run}   or   rallyflow destroy {ending.run}",
+    }[ending.state]
+    say(f"{colour('next', 'cyan')}: {next_command}")
+
+
+def say_left(ending: Ending) -> None:
+    """Say what could not be removed."""
+    for each in ending.left:
+        say(f"  {colour('left', 'red')}: {each.resource.kind} {each.resource.name}: {each.error.what}")
+    show_error(
+        LeftBehind(
+            f"{len(ending.left)} resources could not be removed",
+            hint=f"try again: rallyflow destroy {ending.run}",
+        )
+    )
+
+
+def _leave(run: RunId) -> None:
+    say(f"\nleft run {run} as it is\n  go on:   rallyflow resume {run}\n  undo it: rallyflow destroy {run}")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os._exit(Exit.INTERRUPTED)

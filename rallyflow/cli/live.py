@@ -1,0 +1,215 @@
+"""Shows a run while it happens: a live view on a terminal, plain lines elsewhere, event lines for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rallyflow.cli.output import colour, say
+from rallyflow.engine.messages import Stop
+from rallyflow.journal.store import Event
+from rallyflow.model.ids import StepId
+from rallyflow.model.states import StepState
+from rallyflow.model.step import Progress
+from rallyflow.units import format_duration
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+STYLES = {
+    "succeeded": "green",
+    "failed": "red",
+    "errored": "red",
+    "inconclusive": "yellow",
+    "skipped": "dim",
+    "cancelled": "yellow",
+    "interrupted": "yellow",
+    "retrying": "yellow",
+    "running": "blue",
+}
+SIGNS = {
+    "succeeded": "✔",
+    "failed": "✘",
+    "errored": "✘",
+    "inconclusive": "?",
+    "skipped": "-",
+    "retrying": "↻",
+}
+
+
+class EventLines:
+    """Prints every event as one JSON line on stdout, for programs."""
+
+    def happened(self, event: Event) -> None:
+        """Print an event."""
+        line = {
+            "version": 1,
+            "type": event.kind,
+            "time": datetime.fromtimestamp(event.time_ns / 1e9, UTC).isoformat(),
+            "run": event.run,
+            **({"step": event.step, "attempt": event.attempt} if event.step else {}),
+            **({"state": event.state} if event.state else {}),
+            **event.body,
+        }
+        print(json.dumps(line, default=str), flush=True)
+
+    def progressed(self, step: StepId, progress: Progress) -> None:
+        """Print progress."""
+        line = {
+            "version": 1,
+            "type": "progress",
+            "step": step,
+            "done": progress.done,
+            "total": progress.total,
+        }
+        print(json.dumps({**line, "note": progress.note}), flush=True)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Nothing needs to be set up."""
+        yield
+
+    def stopping(self, stop: Stop) -> None:
+        """Stages of stopping arrive as events."""
+
+
+class Lines:
+    """Prints a line for everything that a person wants to know, on stderr."""
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self.started: dict[StepId, int] = {}
+
+    def happened(self, event: Event) -> None:
+        """Print an event, if it says something to a person."""
+        text = self.describe(event)
+        if text:
+            self.print(text)
+
+    def print(self, text: str) -> None:
+        """Print one line."""
+        say(text)
+
+    def describe(self, event: Event) -> str:
+        """Return a line about an event; empty when there is nothing to say."""
+        match event.kind:
+            case "run_created":
+                return f"run {colour(event.run, 'bold')}"
+            case "run_resumed":
+                return f"resuming run {colour(event.run, 'bold')}"
+            case "intent":
+                self.started[event.step] = event.time_ns
+                return ""
+            case "outcome":
+                return self._outcome(event)
+            case "settled" if event.state == StepState.SKIPPED:
+                return self._line("skipped", event.step, event.body.get("reason", ""))
+            case "settled":
+                return f"  {event.step}: {event.body.get('reason', '')}"
+            case "retry":
+                return self._line("retrying", event.step, event.body.get("reason", ""))
+            case "revived":
+                return self._line("succeeded", event.step, "kept: still answers")
+            case "interrupted":
+                return self._line("interrupted", event.step, event.body.get("reason", ""))
+            case "teardown":
+                return f"removing {event.body['resources']} resource{'s' * (event.body['resources'] != 1)}"
+            case _:
+                return ""
+
+    def _outcome(self, event: Event) -> str:
+        took = format_duration((event.time_ns - self.started.get(event.step, event.time_ns)) / 1e9)
+        error = event.body.get("error") or {}
+        note = f"{took}"
+        if error:
+            note = f"{took}  {error['code']} {error['what']}"
+        elif event.body.get("reason"):
+            note = f"{took}  {event.body['reason']}"
+        return self._line(event.state, event.step, note)
+
+    def _line(self, state: str, step: str, note: str) -> str:
+        sign = colour(f"{SIGNS.get(state, '·')} {state:<12}", STYLES.get(state, "dim"))
+        return f"{sign} {step}  {colour(note, 'dim')}" if note else f"{sign} {step}"
+
+    def progressed(self, step: StepId, progress: Progress) -> None:
+        """Plain lines do not show progress."""
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Nothing needs to be set up."""
+        yield
+
+    def stopping(self, stop: Stop) -> None:
+        """Say what happens after Ctrl-C."""
+        if stop is Stop.SAFELY:
+            self.print("stopping: steps come to a safe point (Ctrl-C again to cancel them and undo)")
+        else:
+            self.print("cancelling: what the run made will be removed (Ctrl-C again to leave at once)")
+
+
+class LiveView(Lines):
+    """Plain lines for what has ended, and below them a live view of what is running."""
+
+    def __init__(self) -> None:
+        """Start with nothing running."""
+        super().__init__()
+        from rich.console import Console
+        from rich.live import Live
+
+        self._running: dict[StepId, tuple[float, Progress]] = {}
+        self._console = Console(stderr=True)
+        self._live = Live(
+            console=self._console, refresh_per_second=8, transient=True, get_renderable=self._render
+        )
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show the live view inside the block."""
+        with self._live:
+            yield
+
+    def print(self, text: str) -> None:
+        """Print one line above the live view."""
+        from rich.text import Text
+
+        self._console.print(Text.from_ansi(text), soft_wrap=True)
+
+    def happened(self, event: Event) -> None:
+        """Keep the view of what is running, then print."""
+        if event.kind == "intent":
+            self._running[event.step] = (time.monotonic(), Progress())
+        elif event.step and event.kind != "removed":
+            self._running.pop(event.step, None)
+        super().happened(event)
+
+    def progressed(self, step: StepId, progress: Progress) -> None:
+        """Remember how far a step is."""
+        if step in self._running:
+            self._running[step] = (self._running[step][0], progress)
+
+    def _render(self) -> RenderableType:
+        from rich.progress_bar import ProgressBar
+        from rich.spinner import Spinner
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2))
+        now = time.monotonic()
+        for step, (since, progress) in list(self._running.items())[:12]:
+            bar: Any = ProgressBar(progress.total or 1, progress.done, width=24) if progress.total else ""
+            count = f"{progress.done:g}/{progress.total:g}" if progress.total else ""
+            table.add_row(Spinner("dots"), step, bar, count, progress.note, format_duration(now - since))
+        if len(self._running) > 12:
+            table.add_row("", f"and {len(self._running) - 12} more", "", "", "", "")
+        return table
+
+
+def listener(*, as_json: bool) -> EventLines | Lines:
+    """Return the listener that suits where the output goes."""
+    if as_json:
+        return EventLines()
+    return LiveView() if sys.stderr.isatty() else Lines()

@@ -1,0 +1,114 @@
+"""The group of verbs, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from rallyflow import __version__
+from rallyflow.cli.output import show_error
+from rallyflow.errors import Exit, InternalError, RallyflowError
+
+VERBS = {
+    "apply": "Compile a workflow and run it",
+    "destroy": "Remove everything that a run made",
+    "logs": "Print the logs of a run's steps",
+    "plan": "Show what a workflow would do, without doing anything",
+    "report": "Write the HTML report of a run",
+    "resources": "List what runs made outside and did not remove",
+    "resume": "Go on with a run that was interrupted, killed or could not finish",
+    "runs": "List the runs",
+    "show": "Show a run: its steps, results and what is left of it",
+    "sql": "Query the measurements with SQL",
+    "validate": "Check a workflow file, all of it, without running anything",
+}
+"""Every verb with its one-line help, so that help needs no verb's module."""
+
+EXIT_CODES = """
+\b
+Exit codes:
+  0 ok                    5 failed: SLA or tests     9 resources left behind
+  1 usage or internal     6 inconclusive           130 interrupted
+  3 invalid workflow      8 another process works on the run
+  4 a step errored
+"""
+
+
+class Verbs(click.Group):
+    """Loads a verb's module when the verb is called."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return the names of all verbs."""
+        return list(VERBS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """Return a verb; None for a word that is none."""
+        if name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"rallyflow.cli.{name}").command
+        return command
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the verb that was probably meant."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from rallyflow.hints import did_you_mean
+
+            raise click.UsageError(f"there is no verb {args[0]!r}; {did_you_mean(args[0], VERBS)}", context)
+        return super().resolve_command(context, args)
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without loading them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.command(
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=EXIT_CODES,
+)
+@click.version_option(__version__, message="rallyflow %(version)s")
+def cli() -> None:
+    """Build, verify and benchmark clouds by workflows that can be resumed.
+
+    \b
+    rallyflow apply workflows/quickstart.yaml     run a workflow; writes a report
+    rallyflow resume                              go on with the last run
+    rallyflow sql "SELECT * FROM actions LIMIT 5" look into the measurements
+    """  # noqa: D301 - \b is click's mark for text that is not to be wrapped
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line; returns its exit code. Data goes to stdout, everything else to stderr."""
+    try:
+        result: Any = cli.main(args=list(arguments), prog_name="rallyflow", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        return Exit.INTERRUPTED
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return Exit.USAGE
+    except RallyflowError as error:
+        show_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.OK
+    except Exception as error:  # noqa: BLE001 - the last resort: a mistake of ours, shown as such
+        import traceback
+
+        traceback.print_exc()
+        show_error(
+            InternalError(f"{type(error).__name__}: {error}", hint="please report this, with the lines above")
+        )
+        return Exit.USAGE
+    return int(result) if isinstance(result, int) else Exit.OK

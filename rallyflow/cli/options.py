@@ -1,0 +1,76 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import yaml
+
+from rallyflow.errors import UsageError
+from rallyflow.settings import Home
+
+if TYPE_CHECKING:
+    from rallyflow.journal.reader import JournalReader
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+home_option = click.option(
+    "--home", metavar="DIR", help="Where runs are kept  [default: $RALLYFLOW_HOME, else .rallyflow]"
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs")
+run_argument = click.argument("run", default="@latest")
+workers_option = click.option(
+    "--parallel",
+    default=4,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Steps that may run at a time",
+)
+
+
+def params_options(function: F) -> F:
+    """Add -p/--param and --params."""
+    one = click.option(
+        "-p", "--param", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a param; may be repeated"
+    )
+    file = click.option(
+        "--params", "params_file", type=click.Path(path_type=Path), help="A YAML file with params"
+    )
+    return one(file(function))
+
+
+def read_params(pairs: Sequence[str], file: Path | None) -> dict[str, Any]:
+    """Return params as given: those of -p before those of the file. UsageError for what can't be read."""
+    given: dict[str, Any] = {}
+    if file is not None:
+        try:
+            loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UsageError(f"can't read the params file {file}: {error}") from error
+        if not isinstance(loaded, dict):
+            raise UsageError(f"the params file {file} must map names to values")
+        given.update(loaded)
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"-p {pair}: expected NAME=VALUE")
+        given[name] = value
+    return given
+
+
+def open_reader(home: Home) -> JournalReader:
+    """Return a reader of the home's journal; UsageError when there is none yet."""
+    from rallyflow.journal.reader import JournalReader
+    from rallyflow.journal.store import Journal
+
+    if not home.journal.exists():
+        raise UsageError(
+            f"there are no runs in {home.root}",
+            hint="start one: rallyflow apply workflows/quickstart.yaml, or give --home",
+        )
+    writable = os.access(home.journal, os.W_OK) and os.access(home.root, os.W_OK)
+    return JournalReader(Journal(home.journal, write=writable), home.root)

@@ -1,0 +1,83 @@
+"""`rallyflow show [RUN]`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from rallyflow.cli.options import home_option, json_option, open_reader, run_argument
+from rallyflow.cli.output import colour, print_json, print_table, say
+from rallyflow.cli.runs import shown_state
+from rallyflow.errors import Exit
+from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
+from rallyflow.settings import Home
+from rallyflow.units import format_duration
+
+
+@click.command("show", short_help="show a run")
+@run_argument
+@home_option
+@json_option
+def command(run: str, home: str | None, as_json: bool) -> Exit:
+    """Show a run: its steps with states, times and reasons, its measurements, and what is left of it outside."""
+    place = Home.find(home)
+    reader = open_reader(place)
+    record = reader.find(run)
+    steps, resources, parts = reader.steps(record.id), reader.resources(record.id), reader.parts(record.id)
+    state = shown_state(place, record)
+    if as_json:
+        print_json(
+            {
+                **asdict(record),
+                "state": state,
+                "steps": [asdict(step) for step in steps],
+                "resources": [asdict(resource) for resource in resources],
+                "rows": _rows(parts),
+            }
+        )
+        return Exit.OK
+    _show(record, state, steps, resources, parts)
+    return Exit.OK
+
+
+def _show(
+    record: RunRecord,
+    state: str,
+    steps: Sequence[StepRecord],
+    resources: Sequence[Resource],
+    parts: Sequence[Part],
+) -> None:
+    print(f"run      {record.id}  ({record.name}, {record.workflow})")
+    print(f"state    {state}" + (f", {record.sessions} sessions" if record.sessions > 1 else ""))
+    for name, value in record.params.items():
+        print(f"param    {name} = {value}")
+    for table, rows in _rows(parts).items():
+        print(f"rows     {table}: {rows}")
+    print()
+    print_table(("step", "uses", "state", "attempt", "took", "why"), [_step_row(step) for step in steps])
+    if resources:
+        print()
+        print_table(
+            ("left", "kind", "name", "state", "step"),
+            [(each.id, each.kind, each.name, each.state, each.step) for each in resources],
+        )
+        say(f"\n{colour('next', 'cyan')}: rallyflow destroy {record.id}")
+
+
+def _step_row(step: StepRecord) -> tuple[Any, ...]:
+    took = (
+        format_duration((step.ended_ns - step.started_ns) / 1e9) if step.started_ns and step.ended_ns else "-"
+    )
+    why = f"{step.error['code']} {step.error['what']}" if step.error else step.reason
+    hint = f" (hint: {step.error['hint']})" if step.error.get("hint") else ""
+    return step.id, step.uses, step.state, step.attempt, took, (why + hint) or "-"
+
+
+def _rows(parts: Sequence[Part]) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for part in parts:
+        rows[part.table] = rows.get(part.table, 0) + part.rows
+    return rows

@@ -1,0 +1,170 @@
+"""Runs one attempt, or one revival, inside whatever process it is called in, and gives its result as plain data."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import resource
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from pydantic import ValidationError
+
+from rallyflow import plugins
+from rallyflow.engine.undo import undo
+from rallyflow.errors import DiskFull, ErrorClass, InputsInvalid, InternalError, RallyflowError, StepError
+from rallyflow.journal.books import JournalLedger, JournalParts
+from rallyflow.journal.reader import JournalReader
+from rallyflow.journal.store import Journal
+from rallyflow.model.ids import RunId, StepId, step_key
+from rallyflow.model.states import StepState
+from rallyflow.model.step import Progress, StepContext, StepType
+
+log = logging.getLogger("rallyflow")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker is asked to do; plain data, so that it can cross to another process."""
+
+    kind: str  # run or revive
+    uses: str
+    run: RunId
+    step: StepId
+    attempt: int
+    data: Mapping[str, Any]  # inputs to run with, or outputs to revive
+    home: Path
+    directory: Path
+    journal: Path
+    guardian: int
+    matrix: Mapping[str, Any] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    log: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt ended. For a revival, state SUCCEEDED means alive and SKIPPED means gone."""
+
+    state: StepState
+    outputs: Mapping[str, Any] | None = None
+    reason: str = ""
+    error: Mapping[str, Any] = field(default_factory=dict)
+    cpu_s: float = 0.0
+
+
+def perform(task: Task, journal: Journal, stop: Event, report: Callable[[Progress], None]) -> Result:
+    """Do a task; every exception becomes a result."""
+    started = _cpu()
+    try:
+        result = _perform(task, journal, stop, report)
+    except Exception as error:  # noqa: BLE001 - a worker reports every failure as data
+        result = failure(_as_ours(error))
+    return Result(result.state, result.outputs, result.reason, result.error, _cpu() - started)
+
+
+def failure(error: RallyflowError, state: StepState = StepState.ERRORED) -> Result:
+    """Return the result that says an attempt could not be done."""
+    return Result(state, error=describe(error), reason=error.what)
+
+
+def describe(error: RallyflowError) -> dict[str, Any]:
+    """Return an error as the journal keeps it."""
+    return {
+        "code": error.code,
+        "what": error.what,
+        "hint": error.hint,
+        "where": error.where,
+        "kind": str(error.kind),
+    }
+
+
+def _perform(task: Task, journal: Journal, stop: Event, report: Callable[[Progress], None]) -> Result:
+    step: StepType[Any, Any] = plugins.step_type(task.uses)()
+    context = _context(task, journal, stop, report)
+    if task.kind == "revive":
+        alive = step.revive(step.Outputs.model_validate(task.data), context)
+        if alive is None:
+            return Result(StepState.SKIPPED)
+        return Result(StepState.SUCCEEDED, alive.model_dump(mode="json"))
+    inputs = _inputs(step, task)
+    _clear_earlier(context, journal)
+    outcome = step.run(inputs, context)
+    return Result(outcome.state, outcome.outputs.model_dump(mode="json"), outcome.reason)
+
+
+def _inputs(step: StepType[Any, Any], task: Task) -> Any:
+    try:
+        return step.Inputs.model_validate(task.data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(key) for key in first["loc"])
+        raise InputsInvalid(
+            f"with.{place}: {first['msg']}" if place else first["msg"],
+            hint=f"`uses: {task.uses}` can't take this value",
+        ) from error
+
+
+def _clear_earlier(context: StepContext, journal: Journal) -> None:
+    """Remove what earlier attempts of the step left, so that this one starts clean."""
+    left = context.ledger.open()
+    if not left:
+        return
+    log.info("removing %d resources that earlier attempts left", len(left))
+    failures = undo(journal, left)
+    if failures:
+        first = failures[0]
+        raise StepError(
+            f"{len(failures)} resources of an earlier attempt can't be removed; "
+            f"{first.resource.kind} {first.resource.name}: {first.error.what}",
+            hint=f"look at `rallyflow show {context.run}`, then `rallyflow destroy {context.run}`",
+        )
+
+
+def _context(task: Task, journal: Journal, stop: Event, report: Callable[[Progress], None]) -> StepContext:
+    owner = (task.run, task.step, task.attempt)
+    return StepContext(
+        run=task.run,
+        step=task.step,
+        attempt=task.attempt,
+        key=step_key(task.run, task.step),
+        directory=task.directory,
+        matrix=task.matrix,
+        ledger=JournalLedger(journal, task.home, *owner),
+        parts=JournalParts(journal, task.home, *owner),
+        history=JournalReader(journal, task.home),
+        log=log,
+        guardian=task.guardian,
+        stop=stop,
+        report=report,
+    )
+
+
+def _as_ours(error: Exception) -> RallyflowError:
+    if isinstance(error, RallyflowError):
+        if error.kind is ErrorClass.BUG:
+            log.error("%s", traceback.format_exc())
+        else:
+            log.error("%s %s%s", error.code, error.what, f" ({error.hint})" if error.hint else "")
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(
+            f"no space left to write {error.filename}", hint="free some space, then `rallyflow resume`"
+        )
+    log.error("%s", traceback.format_exc())
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return InternalError(
+        f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})",
+        hint="the step's log has the whole traceback",
+    )
+
+
+def _cpu() -> float:
+    own = time.process_time()
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own + children.ru_utime + children.ru_stime

@@ -1,0 +1,321 @@
+"""The shell around the core: journals what was decided, starts and stops attempts, and tells the core what happened.
+
+An intent is on the disk before its attempt starts, and an outcome before its dependents do.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any, Protocol
+
+from rallyflow.engine import attempt as attempts
+from rallyflow.engine.attempt import Result, Task
+from rallyflow.engine.decide import decide
+from rallyflow.engine.messages import (
+    Begin,
+    Command,
+    Delay,
+    Ended,
+    Event,
+    Finish,
+    Halt,
+    Judge,
+    Judged,
+    RetryDue,
+    Revive,
+    Revived,
+    Settle,
+    Start,
+    Stop,
+    StopAsked,
+)
+from rallyflow.engine.pool import Died, Pool
+from rallyflow.engine.retrying import delay_before_next
+from rallyflow.engine.signals import Signals
+from rallyflow.engine.values import Values
+from rallyflow.engine.view import View, failed, succeeded
+from rallyflow.errors import DiskFull, ErrorClass, InputsInvalid, RallyflowError, TimedOut, WorkerDied
+from rallyflow.journal import store
+from rallyflow.journal.store import Journal
+from rallyflow.model.ids import RunId, StepId
+from rallyflow.model.plan import Plan, PlannedStep
+from rallyflow.model.states import RunState, StepState
+from rallyflow.model.step import Progress
+from rallyflow.units import format_duration
+
+_BATCH = 200  # events that may share one commit: only inline steps have so many at once
+
+
+class Listener(Protocol):
+    """Who wants to see a run happen."""
+
+    def happened(self, event: store.Event) -> None:
+        """An event is in the journal."""
+
+    def progressed(self, step: StepId, progress: Progress) -> None:
+        """A running attempt tells how far it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run lives."""
+
+    run: RunId
+    home: Path
+    directory: Path
+    journal: Path
+
+
+class Runner:
+    """Runs one plan in one session."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        view: View,
+        values: Values,
+        journal: Journal,
+        place: Place,
+        listener: Listener,
+        signals: Signals,
+    ) -> None:
+        """Take everything that a session has prepared; nothing happens before `run`."""
+        self._steps: Mapping[StepId, PlannedStep] = view.graph.steps
+        self._plan = plan
+        self._view = view
+        self._values = values
+        self._journal = journal
+        self._place = place
+        self._listener = listener
+        self._signals = signals
+        self._pool = Pool(place.directory)
+        self._timers: list[tuple[float, int, str, StepId, int]] = []
+        self._records: list[store.Event] = []
+        self._tasks: list[Task] = []
+        self._finished: RunState | None = None
+        self._storage: DiskFull | None = None
+
+    def run(self) -> RunState:
+        """Run until every step has ended or the run was stopped; raises DiskFull when nothing can be written."""
+        try:
+            self._turn([Begin()])
+            while self._finished is None:
+                self._turn(self._await())
+        finally:
+            self._pool.close()
+        if self._storage is not None:
+            raise self._storage
+        return self._finished
+
+    def _turn(self, events: Sequence[Event]) -> None:
+        """Decide about events and do what follows, in batches that share one commit."""
+        queue = deque(events)
+        while queue:
+            for _ in range(min(len(queue), _BATCH)):
+                self._view, commands = decide(self._view, queue.popleft())
+                for command in commands:
+                    queue.extend(self._obey(command))
+            self._commit()
+
+    def _commit(self) -> None:
+        records, tasks = self._records, self._tasks
+        self._records, self._tasks = [], []
+        if records:
+            self._journal.record(records)
+        for task in tasks:
+            self._pool.start(task)
+        for record in records:
+            self._listener.happened(record)
+
+    def _obey(self, command: Command) -> Sequence[Event]:
+        match command:
+            case Judge(step):
+                return [self._judge(step)]
+            case Start(step, attempt):
+                return self._start(step, attempt)
+            case Revive(step):
+                self._tasks.append(
+                    self._task("revive", step, self._view.attempts[step], self._values.of(step))
+                )
+            case Settle(step, state, reason):
+                self._record("settled", step, state, {"reason": reason})
+            case Delay(step, number):
+                self._delay(step, number)
+            case Halt(step, stop):
+                if stop is Stop.NOW:
+                    self._pool.end(step, "cancelled")
+                else:
+                    self._pool.stop(step)
+            case Finish(state):
+                self._finished = state
+        return ()
+
+    def _judge(self, step: StepId) -> Event:
+        try:
+            holds = self._values.judge(
+                self._steps[step], lambda: succeeded(self._view, step), lambda: failed(self._view, step)
+            )
+        except InputsInvalid as error:
+            return Judged(step, holds=False, reason=error.what)
+        return Judged(step, holds)
+
+    def _start(self, step: StepId, attempt: int) -> Sequence[Event]:
+        planned = self._steps[step]
+        self._record("intent", step, StepState.RUNNING, {"fingerprint": planned.fingerprint}, attempt)
+        try:
+            inputs = self._values.inputs(planned)
+        except InputsInvalid as error:
+            return [self._outcome(step, attempt, attempts.failure(error))]
+        task = self._task("run", step, attempt, inputs)
+        if planned.inline:
+            return [
+                self._outcome(
+                    step, attempt, attempts.perform(task, self._journal, Flag(), lambda _progress: None)
+                )
+            ]
+        self._tasks.append(task)
+        if planned.timeout is not None:
+            self._set_timer(planned.timeout, "timeout", step, attempt)
+        return ()
+
+    def _task(self, kind: str, step: StepId, attempt: int, data: Mapping[str, Any]) -> Task:
+        planned = self._steps[step]
+        place = self._place
+        log = None
+        if not planned.inline:
+            from rallyflow.model.ids import step_slug
+
+            log = place.directory / "logs" / step_slug(step) / f"{attempt}.log"
+        return Task(
+            kind=kind,
+            uses=planned.uses,
+            run=place.run,
+            step=step,
+            attempt=attempt,
+            data=data,
+            home=place.home,
+            directory=place.directory,
+            journal=place.journal,
+            guardian=os.getpid(),
+            matrix=planned.matrix,
+            secrets=self._values.secrets,
+            log=log,
+        )
+
+    def _outcome(self, step: StepId, attempt: int, result: Result) -> Event:
+        """Book how an attempt ended, and return it as the core wants to hear it."""
+        state = result.state
+        kind = ErrorClass(result.error["kind"]) if result.error else None
+        if kind is ErrorClass.STORAGE:
+            state = StepState.INTERRUPTED
+            self._storage = DiskFull(result.error["what"], hint=result.error["hint"], where=step)
+        body: dict[str, Any] = {"reason": result.reason, "cpu_s": round(result.cpu_s, 6)}
+        if result.outputs is not None:
+            body["outputs"] = result.outputs
+            self._values.put(step, result.outputs)
+        if result.error:
+            body["error"] = result.error
+        self._record("outcome", step, state, body, attempt)
+        return Ended(step, state, kind, result.reason)
+
+    def _delay(self, step: StepId, failed_attempt: int) -> None:
+        earlier = self._view.earlier.get(step, 0)
+        seconds = delay_before_next(self._steps[step].retry, failed_attempt - earlier)
+        self._record(
+            "retry",
+            step,
+            StepState.RETRYING,
+            {"reason": f"again in {format_duration(seconds)}"},
+            failed_attempt,
+        )
+        self._set_timer(seconds, "retry", step, failed_attempt)
+
+    def _record(
+        self, kind: str, step: StepId, state: StepState, body: Mapping[str, Any], attempt: int | None = None
+    ) -> None:
+        number = self._view.attempts[step] if attempt is None else attempt
+        self._records.append(store.Event(kind, self._place.run, step, number, state, time.time_ns(), body))
+
+    def _set_timer(self, seconds: float, kind: str, step: StepId, attempt: int) -> None:
+        heapq.heappush(self._timers, (time.monotonic() + seconds, len(self._timers), kind, step, attempt))
+
+    def _await(self) -> list[Event]:
+        """Wait until something happens; returns what the core has to hear about."""
+        moments = [
+            moment
+            for moment in (self._timers[0][0] if self._timers else None, self._pool.next_kill())
+            if moment
+        ]
+        seconds = max(0.0, min(moments) - time.monotonic()) if moments else None
+        ready = wait([*self._pool.connections(), self._signals.descriptor], seconds)
+        events: list[Event] = []
+        if self._signals.descriptor in ready:
+            events.append(StopAsked(self._signals.take()))
+        for connection in ready:
+            if isinstance(connection, Connection):
+                events.extend(self._receive(connection))
+        self._pool.kill_overdue()
+        events.extend(self._due())
+        if self._storage is not None:
+            events.append(StopAsked(Stop.SAFELY))
+        return events
+
+    def _receive(self, connection: Connection) -> list[Event]:
+        received = self._pool.receive(connection)
+        if received is None:
+            return []
+        task, message = received
+        if isinstance(message, Progress):
+            self._listener.progressed(task.step, message)
+            return []
+        result = self._after_death(task, message) if isinstance(message, Died) else message
+        if task.kind == "revive":
+            return [self._revived(task, result)]
+        return [self._outcome(task.step, task.attempt, result)]
+
+    def _revived(self, task: Task, result: Result) -> Event:
+        """A thing that does not come back to life has to be made again, whatever the reason."""
+        alive = result.state is StepState.SUCCEEDED and result.outputs is not None
+        if alive and result.outputs is not None:
+            self._values.put(task.step, result.outputs)
+            self._record("revived", task.step, StepState.SUCCEEDED, {"outputs": result.outputs}, task.attempt)
+        return Revived(task.step, alive)
+
+    def _after_death(self, task: Task, died: Died) -> Result:
+        timeout = self._steps[task.step].timeout
+        if died.ending == "cancelled":
+            return Result(StepState.CANCELLED, reason="cancelled")
+        error: RallyflowError
+        if died.ending == "timeout":
+            error = TimedOut(
+                f"the attempt took longer than its timeout of {format_duration(timeout or 0)}",
+                hint="raise `timeout:`, or look at the step's log for what it waited for",
+            )
+        else:
+            cause = f"signal {-died.exit_code}" if died.exit_code < 0 else f"exit code {died.exit_code}"
+            error = WorkerDied(
+                f"the worker process ended without a result ({cause})",
+                hint="was it killed, or out of memory?",
+            )
+        return attempts.failure(error)
+
+    def _due(self) -> list[Event]:
+        events: list[Event] = []
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            _, _, kind, step, attempt = heapq.heappop(self._timers)
+            if self._view.attempts[step] != attempt:
+                continue
+            if kind == "retry":
+                events.append(RetryDue(step))
+            elif self._view.states[step] is StepState.RUNNING:
+                self._pool.end(step, "timeout")
+        return events

@@ -1,0 +1,163 @@
+"""The engine's whole knowledge of a run, made of persistent maps: a new view shares all that did not change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from immutables import Map
+
+from rallyflow.engine.messages import Stop
+from rallyflow.model.ids import StepId
+from rallyflow.model.plan import Plan, PlannedStep
+from rallyflow.model.states import StepState
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What never changes during a run."""
+
+    steps: Mapping[StepId, PlannedStep]
+    dependents: Mapping[str, tuple[StepId, ...]]  # by id of a step, or name of a matrix step
+    groups: Mapping[str, tuple[StepId, ...]]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Graph:
+        """Return the graph of a plan."""
+        dependents: dict[str, list[StepId]] = {}
+        for step in plan.steps:
+            for need in step.needs:
+                dependents.setdefault(need, []).append(step.id)
+        return cls(
+            {step.id: step for step in plan.steps},
+            {need: tuple(ids) for need, ids in dependents.items()},
+            plan.groups,
+        )
+
+    def nodes_of(self, step: StepId) -> tuple[str, ...]:
+        """Return what dependents may call a step: its id, and the name of its matrix step."""
+        name = self.steps[step].name
+        return (step,) if name == step else (step, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A persistent first-in-first-out queue."""
+
+    items: Map[int, StepId] = field(default_factory=Map)
+    head: int = 0
+    tail: int = 0
+
+    def push(self, step: StepId) -> Queue:
+        """Return the queue with a step at its end."""
+        return Queue(self.items.set(self.tail, step), self.head, self.tail + 1)
+
+    def push_front(self, step: StepId) -> Queue:
+        """Return the queue with a step at its beginning."""
+        return Queue(self.items.set(self.head - 1, step), self.head - 1, self.tail)
+
+    def pop(self) -> tuple[StepId, Queue]:
+        """Return the first step, and the queue without it."""
+        return self.items[self.head], Queue(self.items.delete(self.head), self.head + 1, self.tail)
+
+    def __bool__(self) -> bool:
+        return self.head < self.tail
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that the engine knows about a run."""
+
+    graph: Graph
+    states: Map[StepId, StepState]
+    attempts: Map[StepId, int]
+    earlier: Mapping[StepId, int]  # how many of those were in earlier sessions: they don't count as retries
+    waiting: Map[StepId, int]  # how many of a step's needs are still open
+    left: Map[str, int]  # how many cells of a matrix step are still open
+    spoiled: Map[str, int]  # by node: how many of its steps did not succeed
+    blamed: Map[str, int]  # by node: how many of those because something went wrong
+    ready: Queue
+    parked: Map[str, Queue]  # by lock: who waits for it
+    held: Map[str, StepId]  # by lock: who has it
+    running: Map[StepId, bool]
+    free: int  # workers
+    open: int  # steps that have not ended
+    stop: Stop = Stop.NO
+    tally: Map[StepState, int] = field(default_factory=Map)
+
+
+def new_view(
+    plan: Plan,
+    *,
+    workers: int,
+    done: Mapping[StepId, StepState] | None = None,
+    attempts: Mapping[StepId, int] | None = None,
+    revive: frozenset[StepId] = frozenset(),
+) -> View:
+    """Return the view of a run before `Begin`.
+
+    `done` are the steps that stay as an earlier session left them; of these, `revive` are probed before they count.
+    """
+    graph = Graph.of(plan)
+    done = done or {}
+    settled = {step: state for step, state in done.items() if step not in revive}
+    closed_nodes = _closed(plan, settled)
+    spoiled = _count(graph, {step: state for step, state in settled.items() if not good(graph, step, state)})
+    return View(
+        graph=graph,
+        states=Map(
+            {
+                step.id: StepState.REVIVING if step.id in revive else settled.get(step.id, StepState.PLANNED)
+                for step in plan.steps
+            }
+        ),
+        attempts=Map({step.id: (attempts or {}).get(step.id, 0) for step in plan.steps}),
+        earlier=dict(attempts or {}),
+        waiting=Map({step.id: sum(need not in closed_nodes for need in step.needs) for step in plan.steps}),
+        left=Map({name: sum(step not in settled for step in ids) for name, ids in plan.groups.items()}),
+        spoiled=Map(spoiled),
+        blamed=Map(spoiled),
+        ready=Queue(),
+        parked=Map(),
+        held=Map(),
+        running=Map(),
+        free=workers,
+        open=len(plan.steps) - len(settled),
+        tally=Map(_tally(settled)),
+    )
+
+
+def succeeded(view: View, step: StepId) -> bool:
+    """What `success()` is in the condition of a step: all that it needs has succeeded."""
+    return not any(view.spoiled.get(need, 0) for need in view.graph.steps[step].needs)
+
+
+def failed(view: View, step: StepId) -> bool:
+    """What `failure()` is in the condition of a step: something went wrong in or before what it needs."""
+    return any(view.blamed.get(need, 0) for need in view.graph.steps[step].needs)
+
+
+def good(graph: Graph, step: StepId, state: StepState) -> bool:
+    """Whether the end of a step lets those that need it run."""
+    return state is StepState.SUCCEEDED or (graph.steps[step].go_on and state is not StepState.SKIPPED)
+
+
+def _closed(plan: Plan, settled: Mapping[StepId, StepState]) -> set[str]:
+    closed: set[str] = set(settled)
+    closed.update(name for name, ids in plan.groups.items() if all(step in settled for step in ids))
+    return closed
+
+
+def _count(graph: Graph, spoiling: Mapping[StepId, StepState]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for step in spoiling:
+        for node in graph.nodes_of(step):
+            counts[node] = counts.get(node, 0) + 1
+    return counts
+
+
+def _tally(states: Mapping[StepId, StepState]) -> dict[StepState, int]:
+    tally: dict[StepState, int] = {}
+    for state in states.values():
+        tally[state] = tally.get(state, 0) + 1
+    return tally

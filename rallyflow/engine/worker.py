@@ -1,0 +1,140 @@
+"""The worker process: takes tasks from its pipe, one at a time, and ends as soon as its engine does.
+
+It leads a process group of its own, so that whatever a step starts can be stopped with it, and writes everything
+that a step prints or logs to the attempt's log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import FrameType
+
+from rallyflow.engine.attempt import Result, Task, perform
+from rallyflow.journal.store import Journal
+from rallyflow.model.states import StepState
+from rallyflow.model.step import Progress
+from rallyflow.processes import act_for, die_with
+
+STOP = "stop"
+_REPORT_EVERY = 0.1  # seconds
+
+
+class _Ended(BaseException):
+    """Raised in the step's thread when the engine wants the attempt to end at once."""
+
+
+def work(connection: Connection, guardian: int, directory: Path) -> None:
+    """Serve tasks until the engine closes the pipe."""
+    os.setpgid(0, 0)
+    die_with(guardian)
+    act_for(directory)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+    stop = threading.Event()
+    threading.Thread(target=_read, args=(connection, tasks, stop), name="pipe", daemon=True).start()
+    journals: dict[Path, Journal] = {}
+    sending = threading.Lock()
+    while (task := tasks.get()) is not None:
+        with _logging_to(task):
+            result = _perform(task, journals, stop, _reporter(connection, sending))
+        stop.clear()
+        with sending, contextlib.suppress(BrokenPipeError):
+            connection.send(result)
+
+
+def _perform(task: Task, journals: dict[Path, Journal], stop: threading.Event, report: _Reporter) -> Result:
+    try:
+        if task.journal not in journals:
+            journals[task.journal] = Journal(task.journal)
+        return perform(task, journals[task.journal], stop, report)
+    except _Ended:
+        return Result(StepState.CANCELLED, reason="ended by the engine")
+
+
+class _Reporter:
+    """Sends progress to the engine, at most ten times a second."""
+
+    def __init__(self, connection: Connection, sending: threading.Lock) -> None:
+        self._connection = connection
+        self._sending = sending
+        self._next = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _REPORT_EVERY
+        with self._sending, contextlib.suppress(BrokenPipeError):
+            self._connection.send(progress)
+
+
+def _reporter(connection: Connection, sending: threading.Lock) -> _Reporter:
+    return _Reporter(connection, sending)
+
+
+def _read(connection: Connection, tasks: queue.SimpleQueue[Task | None], stop: threading.Event) -> None:
+    while True:
+        try:
+            message = connection.recv()
+        except (EOFError, OSError):
+            tasks.put(None)
+            return
+        if message == STOP:
+            stop.set()
+        else:
+            tasks.put(message)
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    raise _Ended
+
+
+@contextlib.contextmanager
+def _logging_to(task: Task) -> Iterator[None]:
+    """Send what the step logs and prints, also from child processes, to the attempt's log."""
+    if task.log is None:
+        yield
+        return
+    task.log.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    for number in (1, 2):
+        os.dup2(descriptor, number)
+    os.close(descriptor)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Masking(task.secrets))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    logging.getLogger("rallyflow").setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+class _Masking(logging.Formatter):
+    """Formats a line with its time, every secret replaced."""
+
+    converter = time.gmtime
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, "******")
+        return text
