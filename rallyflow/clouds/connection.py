@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -97,7 +98,8 @@ def _region(cloud: Cloud) -> Any:
 
     if not cloud.clouds_yaml.is_file():
         raise NotFound(f"{cloud.clouds_yaml} is not there", hint="was the cloud destroyed? deploy it again")
-    with translated(f"reading {cloud.clouds_yaml}"):
+    with translated(f"reading {cloud.clouds_yaml}"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="openstack")  # it warns of options that nobody has set
         config = OpenStackConfig(
             config_files=[str(cloud.clouds_yaml)],
             secure_files=[],

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlparse
 
 from rallyflow.clouds.connection import sign_in
@@ -20,9 +20,14 @@ from rallyflow.errors import CloudAnswered, CloudRefused, InternalError, Transie
 from rallyflow.model.records import Resource
 from rallyflow.model.values import Cloud
 
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
 WORKERS = 16
 PATIENCE = 300.0
-"""Seconds that one object may take to go."""
+"""Seconds that an object may take to go once the cloud has agreed to remove it."""
+PATIENCE_REFUSED = 20.0
+"""Seconds for which the cloud may say that it can't be removed now, because something uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "image": Kind("image", "/images", "images", "/images?limit=1000", "owner"),
     "flavor": Kind("compute", "/flavors", "flavors", "/flavors?is_public=None"),
+    "floatingip": Kind("network", "/floatingips", "floatingips"),
     "port": Kind("network", "/ports", "ports"),
     "router": Kind("network", "/routers", "routers"),
     "subnet": Kind("network", "/subnets", "subnets"),
@@ -55,7 +61,7 @@ KINDS: Mapping[str, Kind] = {
     "user": Kind("identity", "/users", "users"),
     "project": Kind("identity", "/projects", "projects"),
 }
-SWEEP = ("server", "volume", "image", "port", "router", "subnet", "network", "security_group")
+SWEEP = ("server", "volume", "image", "floatingip", "router", "port", "subnet", "network", "security_group")
 """What `openstack.objects` removes, in the order in which they can go."""
 
 
@@ -109,9 +115,17 @@ def sweep(session: CloudSession, prefix: str, projects: Collection[str]) -> None
         found = [
             entry["id"]
             for entry in _listed(session, kind)
-            if str(entry.get("name") or "").startswith(prefix) or entry.get(kind.project) in projects
+            if (str(entry.get("name") or "").startswith(prefix) or entry.get(kind.project) in projects)
+            and not _goes_with_another(name, entry)
         ]
         _all(lambda identity, name=name: remove(session, name, identity), found)  # type: ignore[misc]
+
+
+def _goes_with_another(name: str, entry: Mapping[str, Any]) -> bool:
+    """Whether an object can't be removed by itself: it goes with its project, its router or its network."""
+    if name == "security_group":
+        return bool(entry["name"] == "default")
+    return name == "port" and str(entry.get("device_owner") or "").startswith("network:")
 
 
 def _all(do: Callable[[str], None], items: Sequence[str]) -> None:
@@ -126,13 +140,13 @@ def _all(do: Callable[[str], None], items: Sequence[str]) -> None:
 
 def remove(session: CloudSession, name: str, identity: str) -> None:
     """Remove one object of a kind and wait until it is gone. Passing errors and conflicts are tried again."""
-    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+    from tenacity import Retrying, retry_if_exception_type, wait_exponential
 
     kind = KINDS[name]
     service = session.service(kind.service)
     retrying = Retrying(
         retry=retry_if_exception_type((TransientError, _StillThere)),
-        stop=stop_after_delay(PATIENCE),
+        stop=_lost_patience,
         wait=wait_exponential(multiplier=0.05, exp_base=1.5, max=2.0),
         reraise=True,
     )
@@ -142,7 +156,17 @@ def remove(session: CloudSession, name: str, identity: str) -> None:
 
 
 class _StillThere(CloudAnswered):
-    """The object is not gone yet: being deleted, or in use by something that is."""
+    """The object is not gone yet."""
+
+
+class _InUse(_StillThere):
+    """The cloud does not even begin to remove it, perhaps because something that is going uses it."""
+
+
+def _lost_patience(state: RetryCallState) -> bool:
+    error = state.outcome.exception() if state.outcome else None
+    patience = PATIENCE_REFUSED if isinstance(error, _InUse) else PATIENCE
+    return (state.seconds_since_start or 0.0) > patience
 
 
 def _remove_once(session: CloudSession, service: Service, name: str, identity: str) -> None:
@@ -156,8 +180,9 @@ def _remove_once(session: CloudSession, service: Service, name: str, identity: s
         return
     shown = service.get(path, accept=(404,))
     if shown.status != 404 and not _is_gone(shown.json()):
-        why = f": {reply.body[:200].decode(errors='replace')}" if reply.status >= 400 else ""
-        raise _StillThere(f"{name} {identity} is still there{why}")
+        if reply.status >= 400:
+            raise _InUse(f"{name} {identity} can't be removed: {reply.body[:200].decode(errors='replace')}")
+        raise _StillThere(f"{name} {identity} is still there")
 
 
 def _is_gone(shown: Mapping[str, Any]) -> bool:

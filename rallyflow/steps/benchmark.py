@@ -118,6 +118,7 @@ class _Run:
         return [
             plan.Plan(
                 owner=Owner(context.run, context.step, context.attempt),
+                directory=str(context.directory),
                 folder=str(context.results),
                 guardian=os.getpid(),
                 clock_offset_ns=time.time_ns() - time.perf_counter_ns(),

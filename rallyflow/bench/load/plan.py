@@ -54,6 +54,7 @@ class Plan:
     """Everything that a load process needs."""
 
     owner: Owner
+    directory: str  # of the run
     folder: str  # for its parts
     guardian: int  # the process it works for and ends with
     clock_offset_ns: int  # from the machine's monotonic clock to the epoch

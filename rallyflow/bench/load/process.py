@@ -29,7 +29,7 @@ from rallyflow.bench.load.telemetry import Usage
 from rallyflow.clouds.rest import CloudSession
 from rallyflow.clouds.transport import meter
 from rallyflow.errors import RallyflowError
-from rallyflow.processes import die_with
+from rallyflow.processes import act_for, die_with
 from rallyflow.results.parts import write_part
 
 LOOK = 0.25
@@ -211,6 +211,7 @@ def main() -> None:
     os.dup2(2, 1)  # what actions print goes to the log, never between the messages
     plan = Plan.from_json(stdin.readline())
     die_with(plan.guardian)
+    act_for(Path(plan.directory))
     shard = Shard(plan, Control(stdin.fileno()), stdout)
     try:
         program, actors = shard.prepare()
