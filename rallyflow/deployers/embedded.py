@@ -1,4 +1,4 @@
-"""`deploy/embedded`: a simulated OpenStack in a process on this machine, ready in a second, for trying things out."""
+"""`deploy/embedded`: a simulated OpenStack in a process on this machine, ready in a second."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ class Embedded(Deployer[EmbeddedInputs]):
         process.save_settings(state, settings)
         pid = process.start(state, guardian=_guardian(settings, context))
         context.ledger.created(resource, str(pid))
-        cloud = _await_cloud(state, pid, settings, context)
+        cloud = _await_cloud(state, pid, settings, context, resource)
         context.log.info("the embedded cloud answers at %s (process %d)", cloud.auth_url, pid)
         return Outcome(DeployOutputs(cloud=cloud))
 
     def revive(self, outputs: DeployOutputs, context: StepContext) -> DeployOutputs | None:
-        """Make the cloud answer under this run's process again, from its state folder; None when that is gone."""
+        """Make the cloud answer again, from its state folder and for this session; None when that is gone."""
         resource = next((row for row in context.ledger.open() if row.kind == KIND), None)
         if resource is None:
             return None
@@ -82,7 +82,7 @@ class Embedded(Deployer[EmbeddedInputs]):
         process.stop(state)
         pid = process.start(state, port=last.port, guardian=_guardian(settings, context))
         context.ledger.created(resource.id, str(pid))
-        cloud = _await_cloud(state, pid, settings, context)
+        cloud = _await_cloud(state, pid, settings, context, resource.id)
         context.log.info("the embedded cloud answers again at %s (process %d)", cloud.auth_url, pid)
         return DeployOutputs(cloud=cloud)
 
@@ -91,7 +91,7 @@ def _guardian(settings: Settings, context: StepContext) -> int:
     return 0 if settings.keep else context.guardian
 
 
-def _await_cloud(state: Path, pid: int, settings: Settings, context: StepContext) -> Cloud:
+def _await_cloud(state: Path, pid: int, settings: Settings, context: StepContext, ledger_id: int) -> Cloud:
     endpoint = process.wait_until_up(state, pid)
     clouds_yaml = context.artifacts / "clouds.yaml"
     write_clouds_yaml(clouds_yaml, NAME, _entry(endpoint.auth_url, settings))
@@ -104,6 +104,7 @@ def _await_cloud(state: Path, pid: int, settings: Settings, context: StepContext
         auth_url=endpoint.auth_url,
         simulated=True,
         versions=dict(VERSIONS),
+        ledger_id=ledger_id,
         fingerprint=settings.fingerprint,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,11 +44,14 @@ class Probed:
 
 
 def probe(name: str, clouds_yaml: Path | None, *, timeout: float = 30.0) -> Probed:
-    """Authenticate as the entry `name` of a clouds.yaml (or of openstacksdk's usual places) and read the catalogue.
+    """Authenticate as the entry `name` of a clouds.yaml and read the catalogue.
+
+    Without a file openstacksdk's usual places are searched.
 
     Raises NotFound when there is no such entry, CloudRefused, CloudUnreachable or CloudAnswered.
     """
-    with _errors_of(name):
+    with _errors_of(name), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="openstack")  # it warns of options that nobody has set
         loader, region = _region(name, clouds_yaml)
         session = region.get_session()
         session.timeout = timeout

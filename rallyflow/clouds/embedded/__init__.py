@@ -1,7 +1,7 @@
 """A simulated OpenStack in one process on loopback, spoken to by the ordinary openstacksdk over HTTP.
 
-Its answers and states are OpenStack's; its speed is a model (`speed.py`) with real queues, so that load slows it
-down. Nothing it measures says anything about a real cloud, and every report of it says so.
+Its answers and states are OpenStack's; its speed is a model (`speed.py`) with real queues, so that load slows
+it down. Nothing measured on it says anything about a real cloud, and every report of it says so.
 """
 
 VERSION = "1"

@@ -1,4 +1,4 @@
-"""Runs the simulated cloud: `python -m rallyflow.clouds.embedded --state DIR --port N --guardian PID --config FILE`.
+"""Runs the simulated cloud, as `python -m rallyflow.clouds.embedded --state DIR --config FILE`.
 
 Binds 127.0.0.1 only. Once it answers it says so in DIR/endpoint.json, written in one piece.
 """

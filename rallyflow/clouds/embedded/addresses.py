@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
-from random import Random
 
+from rallyflow.clouds.embedded.stages import randomness
 from rallyflow.clouds.embedded.store import Row, Store
 from rallyflow.clouds.embedded.web import Fault
 
@@ -15,10 +15,10 @@ class Addresses:
     def __init__(self, store: Store, seed: int) -> None:
         self._store = store
         self._pools: dict[str, _Pool] = {}
-        self._random = Random(f"{seed}:mac")
+        self._random = randomness(seed, "mac")
 
     def take(self, subnet: Row, wanted: str = "") -> str:
-        """Return a free address, or the wanted one; Fault 409 when there is none, 400 when it does not fit."""
+        """Return a free address, or the wanted one; Fault 409 when it is taken, 400 when it does not fit."""
         return self._pool(subnet).take(wanted)
 
     def give_back(self, port: Row) -> None:

@@ -17,7 +17,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 LARGEST_BODY = 64 * 1024 * 1024
-"""Bytes that one request may upload: images of the simulated cloud are small, and live in memory on their way."""
+"""Bytes that one request may upload: images of the simulated cloud are small, and pass through memory."""
 
 _log = logging.getLogger("rallyflow.clouds.embedded")
 
@@ -58,7 +58,7 @@ class App:
         try:
             body = await _read(receive) if method in ("POST", "PUT", "PATCH") else b""
             if route is None:
-                raise _unknown(service, method, path, exists=exists)
+                return service.fault(_unknown(service, method, path, exists=exists))
             request = Request(self._cloud, method, args, scope["query_string"], headers, body)
             return await self._serve(route, request)
         except Fault as fault:
@@ -66,7 +66,7 @@ class App:
         except OSError as error:
             _log.exception("%s %s", method, path)
             return service.fault(Fault(500, f"the embedded cloud can't keep this: {error}"))
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever is wrong with us, the client gets an answer
             _log.exception("%s %s", method, path)
             return service.fault(Fault(500, "an unexpected error in the embedded cloud; cloud.log has more"))
 

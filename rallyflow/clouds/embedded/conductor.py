@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from random import Random
 from typing import Protocol
 
 from rallyflow.clouds.embedded.speed import Speed
-from rallyflow.clouds.embedded.stages import Stage, sampler
+from rallyflow.clouds.embedded.stages import Stage, randomness, sampler
 
 
 class Later(Protocol):
@@ -30,7 +29,10 @@ class Work(StrEnum):
 
 
 class Conductor:
-    """Takes work, and calls back when it is done. What waits is lost with the process; rows say what to start again."""
+    """Takes work, and calls back when it is done.
+
+    What is under way is lost with the process; the rows say what has to be started again.
+    """
 
     def __init__(self, speed: Speed, seed: int, later: Later) -> None:
         compute, rpc, storage = speed.compute, speed.rpc, speed.storage
@@ -44,11 +46,11 @@ class Conductor:
             Work.ACTION: compute.action,
             Work.VOLUME: storage.time,
         }
-        self._times = {work: sampler(times[work], Random(f"{seed}:{work}")) for work in Work}
-        self._rpc_time = sampler(rpc.time, Random(f"{seed}:rpc"))
+        self._times = {work: sampler(times[work], randomness(seed, work)) for work in Work}
+        self._rpc_time = sampler(rpc.time, randomness(seed, "rpc"))
         self._calls = {Work.BUILD: rpc.calls_per_build, Work.DELETE: rpc.calls_per_build}
         self._failures = speed.failure_rate
-        self._luck = Random(f"{seed}:failures")
+        self._luck = randomness(seed, "failures")
         self._later = later
 
     def start(

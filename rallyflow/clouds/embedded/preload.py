@@ -50,7 +50,13 @@ def _identity(cloud: Simulation) -> str:
     content = {"name": "admin", "password": password, "default_project_id": project["id"]}
     user = people.make(cloud, "users", content)
     for name in ("admin", "member", "reader"):
-        row: Row = {"id": clock.new_hex(), "name": name, "domain_id": None, "description": None, "options": {}}
+        row: Row = {
+            "id": clock.new_hex(),
+            "name": name,
+            "domain_id": None,
+            "description": None,
+            "options": {},
+        }
         cloud.store.put("roles", row)
         if name == "admin":
             for target in (project["id"], "default"):

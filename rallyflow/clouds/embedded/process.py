@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -123,7 +125,7 @@ class _Watch:
         except ProcessLookupError:
             self._descriptor = -1
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_details: object) -> None:
@@ -154,7 +156,7 @@ def _serves(pid: int, state: Path) -> bool:
     except OSError:
         return False
     wanted = os.fsencode(state)
-    return MODULE.encode() in words and (b"--state", wanted) in zip(words, words[1:], strict=False)
+    return MODULE.encode() in words and (b"--state", wanted) in pairwise(words)
 
 
 def _reap(pid: int) -> None:

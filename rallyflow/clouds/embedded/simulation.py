@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from random import Random
 
 from rallyflow.clouds.embedded import clock
 from rallyflow.clouds.embedded.addresses import Addresses
 from rallyflow.clouds.embedded.conductor import Conductor, Later
 from rallyflow.clouds.embedded.settings import Settings
-from rallyflow.clouds.embedded.stages import Sampler, Stage, sampler
+from rallyflow.clouds.embedded.stages import Sampler, Stage, randomness, sampler
 from rallyflow.clouds.embedded.store import Row, Store
 from rallyflow.clouds.embedded.web import Identity, Route
 
@@ -30,8 +29,8 @@ class Simulation:
             name: Stage(name, getattr(self.speed, name).workers)
             for name in ("keystone", "nova", "glance", "neutron", "cinder")
         }
-        self.row_cost = sampler(self.speed.list_cost_per_row, Random(f"{settings.seed}:rows"))
-        self.luck = Random(f"{settings.seed}:calls")
+        self.row_cost = sampler(self.speed.list_cost_per_row, randomness(settings.seed, "rows"))
+        self.luck = randomness(settings.seed, "calls")
         self._samplers: dict[Route, Sampler] = {}
         self._identities: dict[str, tuple[Identity, str]] = {}
 
@@ -39,13 +38,13 @@ class Simulation:
         """Draw how long a worker is busy with a call."""
         draw = self._samplers.get(route)
         if draw is None:
-            service = route.service.name
-            random = Random(f"{self.settings.seed}:{service}.{route.name}")
-            draw = self._samplers[route] = sampler(self.speed.of_call(service, route.name), random)
+            latency = self.speed.of_call(route.service.name, route.name)
+            random = randomness(self.settings.seed, f"{route.service.name}.{route.name}")
+            draw = self._samplers[route] = sampler(latency, random)
         return draw()
 
     def identify(self, token: str) -> Identity | None:
-        """Return who a token belongs to; None when it is unknown or expired, or its user or project is gone."""
+        """Return whose token it is; None when it is unknown or expired, or its user or project is gone."""
         known = self._identities.get(token)
         if known is None:
             row = self.store.get("tokens", token)

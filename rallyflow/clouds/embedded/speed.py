@@ -1,7 +1,7 @@
 """How fast the simulated cloud is: what a workflow sets under `speed:` and `options:` of `deploy/embedded`.
 
-Every stage is a number of workers with one queue in front of them and a distribution of service times, so that
-response times follow from the load as they do in a real cloud. Times are seconds.
+Every stage is a number of workers with one queue in front of them and a distribution of service times, so
+that response times follow from the load as they do in a real cloud. Times are seconds.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class Compute(_Setting):
     """What the compute hosts do after the API has answered."""
 
     workers: int = Field(default=64, ge=1, le=10_000, description="Builds, deletions and snapshots at once")
-    build: Time = Field(default=_around(0.1, 0.1), description="Time of building one server")
-    delete: Time = Field(default=_around(0.055, 0.1), description="Time of deleting one server")
+    build: Time = Field(default=_around(0.09, 0.1), description="Time of building one server")
+    delete: Time = Field(default=_around(0.045, 0.1), description="Time of deleting one server")
     snapshot: Time = Field(default=_around(0.08), description="Time of making an image of one server")
     action: Time = Field(default=_around(0.05), description="Time of a reboot, start, stop, resize, ...")
 
@@ -79,7 +79,7 @@ class Rpc(_Setting):
     )
     workers: int = Field(default=2, ge=1, le=1000, description="Calls served at once")
     time: Time = Field(
-        default=Latency(mean=0.00325, distribution="exponential"), description="Time of one call"
+        default=Latency(mean=0.0032, distribution="exponential"), description="Time of one call"
     )
 
 
@@ -92,8 +92,8 @@ class Storage(_Setting):
     time: Time = Field(default=_around(0.06), description="Time of making or removing one")
 
 
-FAST_RPC = Rpc(workers=1, time=Latency(mean=0.00205, distribution="exponential"))
-SLOW_RPC = Rpc(workers=2, time=Latency(mean=0.00325, distribution="exponential"))
+FAST_RPC = Rpc(workers=1, time=Latency(mean=0.0021, distribution="exponential"))
+SLOW_RPC = Rpc(workers=2, time=Latency(mean=0.0032, distribution="exponential"))
 
 _CALLS = {
     "keystone.authenticate": _around(0.008),
@@ -129,8 +129,8 @@ class Speed(_Setting):
     )
     failure_rate: dict[str, Percent] = Field(
         default_factory=dict,
-        description="Share that fails, by call (such as nova.create_server: HTTP 500) or for `build` (the server "
-        "goes to ERROR) and `snapshot`",
+        description="Share that fails, by call (such as nova.create_server: HTTP 500) or for `build` (the "
+        "server goes to ERROR) and `snapshot`",
     )
 
     @field_validator("calls", "failure_rate")
@@ -160,8 +160,8 @@ class Options(_Setting):
 
     fast_rpc: bool | None = Field(
         default=None,
-        description="One reply queue for all calls: each call is shorter, but they wait for each other. Off: a queue "
-        "per call. Not given: as speed.rpc says",
+        description="One reply queue for all calls: each call is shorter, but they wait for each other. "
+        "Off: a queue per call. Not given: as speed.rpc says",
     )
 
     def applied_to(self, speed: Speed) -> Speed:

@@ -39,6 +39,11 @@ class Stage:
         return start + duration
 
 
+def randomness(seed: int, stage: str) -> Random:
+    """Return the source of randomness of one stage: its own, so that stages don't disturb each other."""
+    return Random(f"{seed}:{stage}")  # noqa: S311 - times are drawn with it, no secrets
+
+
 def sampler(latency: Latency, random: Random) -> Sampler:
     """Return a function that draws from `latency` with the given source of randomness."""
     mean, deviation = latency.mean, latency.mean * latency.spread

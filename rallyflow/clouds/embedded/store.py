@@ -1,7 +1,7 @@
 """The rows of the simulated cloud, in memory and in an append-only log that survives a kill at any instant.
 
-A row is a JSON document with an `id`, and is never changed in place: `put` replaces it. Each change is one line that
-is handed to the kernel before the call returns, so the death of the process loses nothing.
+A row is a JSON document with an `id`, and is never changed in place: `put` replaces it. Each change is one
+line that is handed to the kernel before the call returns, so the death of the process loses nothing.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Store:
         return self.table(table).rows.get(key)
 
     def rows(self, table: str, project: str | None = None) -> Iterable[Row]:
-        """Return the rows of a table, of one project or of all, oldest first; don't change the table meanwhile."""
+        """Return the rows of a table, of one project or of all, oldest first; not to be changed meanwhile."""
         return self.table(table).of(project).values()
 
     def put(self, table: str, row: Row) -> Row:

@@ -18,7 +18,7 @@ def matching(rows: Iterable[Row], request: Request, names: Sequence[str]) -> lis
 
 
 def page(rows: Sequence[Row], request: Request, *, most: int = 1000) -> tuple[list[Row], bool]:
-    """Return the rows after `marker`, at most `limit`, and whether there are more; Fault 400 for bad values."""
+    """Return the rows after `marker`, at most `limit`, and whether there are more; Fault 400."""
     start, marker = 0, request.query.get("marker")
     if marker:
         start = next((index for index, row in enumerate(rows, 1) if row["id"] == marker), -1)

@@ -23,15 +23,13 @@ def check(cloud: Simulation, project: str, kind: str, gigabytes: int) -> None:
     """Raise Fault 413 when a project may not have one more volume or snapshot of a size."""
     limits, used = limits_of(cloud, project), used_by(cloud, project)
     if 0 <= limits[kind] < used[kind] + 1:
-        raise Fault(
-            413,
-            f"{kind[:-1].capitalize()}LimitExceeded: Maximum number of {kind} allowed ({limits[kind]}) exceeded",
-        )
+        error = f"{kind[:-1].capitalize()}LimitExceeded"
+        raise Fault(413, f"{error}: Maximum number of {kind} allowed ({limits[kind]}) exceeded")
     if 0 <= limits["gigabytes"] < used["gigabytes"] + gigabytes:
         raise Fault(
             413,
-            "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. Requested "
-            f"{gigabytes}G, quota is {limits['gigabytes']}G and {used['gigabytes']}G has been consumed.",
+            "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes "
+            f"quota. Requested {gigabytes}G, quota is {limits['gigabytes']}G and {used['gigabytes']}G has been consumed.",
         )
 
 

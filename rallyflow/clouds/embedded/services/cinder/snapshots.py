@@ -20,7 +20,7 @@ def create_snapshot(request: Request) -> Response:
     if volume["status"] != "available" and not (content.get("force") and volume["status"] == "in-use"):
         raise Fault(
             400,
-            f"Invalid volume: Volume {volume['id']} status must be available, but current status is: {volume['status']}.",
+            f"Invalid volume: Volume {volume['id']} status must be available; it is {volume['status']}.",
         )
     quotas.check(cloud, volume["project_id"], "snapshots", volume["size"])
     row = {

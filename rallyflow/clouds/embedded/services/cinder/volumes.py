@@ -104,8 +104,8 @@ def delete_volume(request: Request) -> Response:
     if row["status"] not in _DELETABLE:
         raise Fault(
             400,
-            "Invalid volume: Volume status must be available or error or error_deleting and must not be migrating, "
-            f"attached, belong to a group, have snapshots; it is {row['status']}.",
+            "Invalid volume: Volume status must be available or error or error_deleting and must not be "
+            f"migrating, attached, belong to a group, have snapshots; it is {row['status']}.",
         )
     if any(s["volume_id"] == row["id"] for s in request.cloud.store.rows("volume_snapshots")):
         raise Fault(400, "Invalid volume: Volume must not have snapshots.")

@@ -107,9 +107,7 @@ def list_endpoints(request: Request) -> Response:
 @SERVICE.route("GET", "/regions", "list_regions")
 def list_regions(_request: Request) -> Response:
     """List the one region."""
-    return Response(
-        {"regions": [{"id": REGION, "description": "", "parent_region_id": None}], "links": {}}
-    )
+    return Response({"regions": [{"id": REGION, "description": "", "parent_region_id": None}], "links": {}})
 
 
 def _user_by_method(cloud: Simulation, identity: dict[str, Any]) -> Row:

@@ -53,8 +53,8 @@ def _update(request: Request, _row: Row, content: dict[str, Any]) -> Row:
 def _removing(cloud: Simulation, row: Row) -> None:
     if any(port["network_id"] == row["id"] for port in cloud.store.rows("ports")):
         message = (
-            f"Unable to complete operation on network {row['id']}. There are one or more ports still in use on the "
-            "network."
+            f"Unable to complete operation on network {row['id']}. There are one or more ports still in use "
+            "on the network."
         )
         raise Fault(409, message, "NetworkInUse")
 

@@ -92,7 +92,10 @@ def _update(_request: Request, row: Row, content: dict[str, Any]) -> Row:
 
 def _removing(_cloud: Simulation, row: Row) -> None:
     if row["device_owner"].startswith("network:router_interface"):
-        message = f"Port {row['id']} cannot be deleted directly via the port API: has device owner network:router_interface."
+        message = (
+            f"Port {row['id']} cannot be deleted directly via the port API: has device owner "
+            f"{row['device_owner']}."
+        )
         raise Fault(409, message, "ServicePortInUse")
 
 

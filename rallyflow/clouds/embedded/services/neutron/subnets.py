@@ -41,7 +41,7 @@ def completed(cloud: Simulation, content: dict[str, Any]) -> Row:
         raise Fault(400, f"cidr {network} does not fit ip_version {row['ip_version']}", "InvalidInput")
     for other in cloud.store.rows("subnets"):
         if other["network_id"] == row["network_id"] and ip_network(other["cidr"]).overlaps(network):
-            message = f"Requested subnet with cidr: {network} for network: {row['network_id']} overlaps another subnet"
+            message = f"Requested subnet with cidr: {network} overlaps with another subnet of its network"
             raise Fault(400, f"Invalid input for operation: {message}.", "InvalidInput")
     first, last = int(network.network_address) + 1, int(network.broadcast_address) - (network.version == 4)
     if row["gateway_ip"] == "":
@@ -76,7 +76,8 @@ def _update(_request: Request, _row: Row, content: dict[str, Any]) -> Row:
 def _removing(cloud: Simulation, row: Row) -> None:
     for port in cloud.store.rows("ports"):
         if any(fixed["subnet_id"] == row["id"] for fixed in port["fixed_ips"]):
-            message = f"Unable to complete operation on subnet {row['id']}: One or more ports have an IP allocation."
+            what = "One or more ports have an IP allocation from this subnet."
+            message = f"Unable to complete operation on subnet {row['id']}: {what}"
             raise Fault(409, message, "SubnetInUse")
 
 

@@ -1,4 +1,4 @@
-"""Keypairs of users. A pair made here has a key of the right shape that opens nothing: no server can be reached."""
+"""Keypairs of users. A pair made here has a key of the right shape that opens nothing."""
 
 from __future__ import annotations
 

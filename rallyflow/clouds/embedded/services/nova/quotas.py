@@ -7,7 +7,7 @@ from rallyflow.clouds.embedded.simulation import Simulation
 from rallyflow.clouds.embedded.store import Row
 from rallyflow.clouds.embedded.web import Fault, Request, Response
 
-# High enough that no workflow meets them by accident: a load of hundreds of servers by one user is the usual case.
+# High enough that no workflow meets them by accident: hundreds of servers of one user are the usual load.
 DEFAULTS = {
     "instances": 10_000,
     "cores": 40_000,

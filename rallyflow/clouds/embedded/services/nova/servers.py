@@ -28,7 +28,7 @@ def create_server(request: Request) -> Response:
     content = request.content("server")
     flavor = _flavor(request, content)
     image = _image(request, content, flavor)
-    if request.version >= (2, 37) and "networks" not in content:
+    if request.version >= (2, 37) and content.get("networks") is None:
         raise Fault(400, "Invalid input for field/attribute server. 'networks' is a required property")
     name, count = _name(content), _count(content)
     quotas.check_servers(request.cloud, request.identity.project, flavor, count)
