@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rallyflow.hints import did_you_mean
 
@@ -165,8 +166,8 @@ def evaluate_node(node: nodes.Expr, values: Mapping[str, Any]) -> Any:
     template.set_environment(_ENVIRONMENT)
     template.set_lineno(1)
     try:
-        module = _ENVIRONMENT.from_string(template).make_module(dict(values))  # type: ignore[arg-type]
-        return module.result  # type: ignore[attr-defined]
+        module: Any = _ENVIRONMENT.from_string(template).make_module(dict(values))
+        return module.result
     except (TemplateError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
         raise ExpressionError(str(error)) from error
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rallyflow.model.ids import RunId
 
+RESULTS = "results.duckdb"
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -28,7 +30,7 @@ class Home:
     @property
     def results(self) -> Path:
         """The DuckDB file with the analytical history."""
-        return self.root / "results.duckdb"
+        return self.root / RESULTS
 
     def run(self, run: RunId) -> Path:
         """The folder of one run."""

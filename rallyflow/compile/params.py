@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -51,7 +51,7 @@ def _text(value: Any) -> str:
     raise ValueError(f"{value!r} is not a text; quote it")
 
 
-SCALARS = {
+SCALARS: dict[str, Callable[[Any], Any]] = {
     "str": _text,
     "int": _integer,
     "float": _number,
@@ -104,7 +104,7 @@ def _read(spec: Param, kind: str, value: Any) -> Any:
         if not isinstance(value, dict):
             raise ValueError(f"{value!r} is not a map")
         return {key: _read(spec, match[2], item) for key, item in value.items()}
-    result = SCALARS[kind](value)  # type: ignore[operator]
+    result = SCALARS[kind](value)
     _check_bounds(spec, result)
     return result
 

@@ -24,6 +24,7 @@ from rallyflow.journal.store import Journal
 from rallyflow.model.ids import RunId, StepId, step_key
 from rallyflow.model.states import StepState
 from rallyflow.model.step import Progress, StepContext, StepType
+from rallyflow.settings import RESULTS
 
 log = logging.getLogger("rallyflow")
 
@@ -95,7 +96,20 @@ def _perform(task: Task, journal: Journal, stop: Event, report: Callable[[Progre
     inputs = _inputs(step, task)
     _clear_earlier(context, journal)
     outcome = step.run(inputs, context)
+    _keep_history(task, context)
     return Result(outcome.state, outcome.outputs.model_dump(mode="json"), outcome.reason)
+
+
+def _keep_history(task: Task, context: StepContext) -> None:
+    """Bring the step's measurements into results.duckdb; what can't be ingested now is caught up with later."""
+    parts = [part for part in context.history.parts(task.run) if part.step == task.step]
+    if not parts:
+        return
+    from rallyflow.results.history import IngestState, ingest
+
+    done = ingest(task.home / RESULTS, [context.history.run(task.run)], [], parts)
+    if done.state is not IngestState.DONE:
+        log.warning("results.duckdb has not got these measurements yet: %s", done.detail)
 
 
 def _inputs(step: StepType[Any, Any], task: Task) -> Any:

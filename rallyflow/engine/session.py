@@ -25,7 +25,7 @@ from rallyflow.model.ids import RunId, StepId, new_run_id
 from rallyflow.model.plan import Plan, plan_from_json, plan_to_json
 from rallyflow.model.records import Resource, RunRecord, StepRecord
 from rallyflow.model.states import RunState, StepState
-from rallyflow.settings import Home
+from rallyflow.settings import RESULTS, Home
 
 _OPEN_AFTER_DEATH = frozenset({StepState.READY, StepState.RUNNING, StepState.RETRYING, StepState.REVIVING})
 
@@ -72,7 +72,16 @@ class Session:
         if _tears_down(plan.teardown, state):
             left = self.tear_down(listener)
         self._record(Event("run_ended", self.run, state=state), listener)
+        self._keep_history()
         return Ending(self.run, state, values.outputs(), tuple(left))
+
+    def _keep_history(self) -> None:
+        """Bring the run as it is now into results.duckdb; what can't be ingested now is caught up with later."""
+        parts = self.reader.parts(self.run)
+        if parts:
+            from rallyflow.results.history import ingest
+
+            ingest(self.place.home / RESULTS, [self.reader.run(self.run)], self.reader.steps(self.run), parts)
 
     def tear_down(self, listener: Listener) -> list[NotRemoved]:
         """Remove everything that the run made and that is still booked; returns what could not be removed."""

@@ -127,7 +127,7 @@ def _logging_to(task: Task) -> Iterator[None]:
 class _Masking(logging.Formatter):
     """Formats a line with its time, every secret replaced."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")

@@ -41,7 +41,7 @@ ADDED = {
     "actions": (_STARTED_AT, _SECONDS, "http_ns / 1e9 AS http_s"),
     "sla": (),
     "tests": (_STARTED_AT, _SECONDS),
-    "telemetry": ("make_timestamp_ns(at_ns) AS at",),
+    "telemetry": ("make_timestamp_ns(at_ns) AS sampled_at",),
 }
 """Columns that the views have beyond those of the parts."""
 

@@ -155,7 +155,7 @@ def _create_tables(connection: DuckDBPyConnection) -> None:
     for table in catalogue.ADDED:
         connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({catalogue.schema_sql(table)})")
     connection.execute(
-        "CREATE TABLE IF NOT EXISTS ingested (part VARCHAR PRIMARY KEY, table_name VARCHAR, rows BIGINT, at TIMESTAMPTZ)"
+        "CREATE TABLE IF NOT EXISTS ingested (part VARCHAR PRIMARY KEY, table_name VARCHAR, rows BIGINT, ingested_at TIMESTAMPTZ)"
     )
 
 

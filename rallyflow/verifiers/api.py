@@ -131,7 +131,7 @@ def _book(findings: Sequence[Finding], context: StepContext) -> None:
     from rallyflow.results.parts import write_part
 
     count = len(findings)
-    columns = {
+    columns: dict[str, Sequence[object]] = {
         "run": [context.run] * count,
         "step": [context.step] * count,
         "attempt": [context.attempt] * count,

@@ -1,0 +1,61 @@
+"""`rallyflow sql QUERY`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import Any
+
+import click
+
+from rallyflow.cli.options import home_option, json_option, open_reader
+from rallyflow.cli.output import print_json, print_table
+from rallyflow.errors import Exit, UsageError
+from rallyflow.settings import Home
+
+
+@click.command("sql", short_help="query the measurements")
+@click.argument("query")
+@click.option("--run", "runs", multiple=True, metavar="RUN", help="Only these runs; may be repeated  [default: all]")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV")
+@home_option
+@json_option
+def command(query: str, runs: tuple[str, ...], as_csv: bool, home: str | None, as_json: bool) -> Exit:
+    """Query the measurements with SQL (DuckDB): tables runs, steps, iterations, actions, sla, tests, telemetry.
+
+    \b
+    rallyflow sql "SELECT name, quantile_cont(duration_s, 0.95) AS p95_s FROM actions GROUP BY name"
+    rallyflow sql "DESCRIBE iterations"
+
+    Works on live runs as well: it reads what has been stored so far, and changes nothing.
+    """  # noqa: D301 - \b is click's mark
+    import duckdb
+
+    from rallyflow.results.catalogue import connect
+
+    reader = open_reader(Home.find(home))
+    chosen = [reader.find(run) for run in runs] or reader.runs()
+    steps = [step for run in chosen for step in reader.steps(run.id)]
+    parts = [part for run in chosen for part in reader.parts(run.id)]
+    connection = connect(chosen, steps, parts)
+    try:
+        found = connection.execute(query)
+        columns = [column[0] for column in found.description or ()]
+        rows: list[tuple[Any, ...]] = found.fetchall() if columns else []
+    except duckdb.Error as error:
+        raise UsageError(f"the query failed: {error}", hint='see the columns: rallyflow sql "DESCRIBE actions"') from error
+    finally:
+        connection.close()
+    _print(columns, rows, as_json=as_json, as_csv=as_csv)
+    return Exit.OK
+
+
+def _print(columns: list[str], rows: list[tuple[Any, ...]], *, as_json: bool, as_csv: bool) -> None:
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    elif as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    else:
+        print_table(columns, rows)
