@@ -287,6 +287,8 @@ class Urllib3Carrier:
             )
         except urllib3.exceptions.SSLError as error:
             raise ExchangeFailed(Failure.TLS, str(error)) from None
+        except urllib3.exceptions.NewConnectionError as error:  # which is a TimeoutError as well
+            raise ExchangeFailed(Failure.CONNECTION, str(error)) from None
         except urllib3.exceptions.TimeoutError as error:
             raise ExchangeFailed(Failure.TIMEOUT, str(error)) from None
         except urllib3.exceptions.HTTPError as error:

@@ -72,9 +72,9 @@ def _seconds(parts: Sequence[Part], booked: Sequence[_Booked]) -> float:
 def _gaps(numbers: Sequence[int], end: int) -> Iterator[tuple[int, int]]:
     """Return the [first, end) ranges below `end` that sorted `numbers` leave out."""
     expected = 0
-    for number in numbers:
+    for number in (*numbers, end):
         if number > expected:
-            yield expected, number
+            yield expected, min(number, end)
         expected = max(expected, number + 1)
-    if expected < end:
-        yield expected, end
+        if expected > end:
+            return

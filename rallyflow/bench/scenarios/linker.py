@@ -85,11 +85,13 @@ class _Linker:
         return self._call(keys[0], item, loc)
 
     def _sleep(self, given: Any, loc: tuple[str | int, ...]) -> Sleep | None:
-        ends = given if isinstance(given, dict) else {"min": given, "max": given}
-        if set(ends) != {"min", "max"}:
+        if not isinstance(given, dict):
+            value = self._value(given, float, loc)
+            return Sleep(value, value) if value is not None else None
+        if set(given) != {"min", "max"}:
             self._problem(loc, "must be seconds, or {min: seconds, max: seconds}")
             return None
-        low, high = (self._value(ends[end], float, (*loc, end)) for end in ("min", "max"))
+        low, high = (self._value(given[end], float, (*loc, end)) for end in ("min", "max"))
         return Sleep(low, high) if low is not None and high is not None else None
 
     def _call(self, name: str, item: dict[str, Any], loc: tuple[str | int, ...]) -> Call | None:
