@@ -1,8 +1,8 @@
 """What the load engine costs its own machine: `python tests/bench/bench_load.py`.
 
-Prints CPU milliseconds of the client per iteration or request; the server is a process of its own and not counted.
-The bars: 0.02 for an empty scenario of five actions, recorded durably; 0.12 for a GET of 1 kB at concurrency 10;
-0.2 for a GET of a server through an action.
+Prints CPU milliseconds of the client per iteration or request; the server is a process of its own and not
+counted. The bars: 0.02 for an empty scenario of five actions, recorded durably; 0.12 for a GET of 1 kB at
+concurrency 10; 0.2 for a GET of a server through an action.
 """
 
 # ruff: noqa: T201 - it prints its figures
@@ -39,7 +39,8 @@ class Web(asyncio.Protocol):
         self.held += data
         while b"\\r\\n\\r\\n" in self.held:
             head, _, rest = self.held.partition(b"\\r\\n\\r\\n")
-            length = next((int(l[15:]) for l in head.split(b"\\r\\n") if l.lower().startswith(b"content-length:")), 0)
+            fields = head.lower().split(b"\\r\\n")
+            length = next((int(f[15:]) for f in fields if f.startswith(b"content-length:")), 0)
             if len(rest) < length:
                 return
             self.held = rest[length:]
@@ -167,8 +168,8 @@ def empty(concurrency, cores):
     )
     rate = n / result.wall
     print(
-        f"empty, 5 actions, c={concurrency}, {cores} processes: {result.cpu * 1000 / n:.4f} ms CPU/iteration, "
-        f"{rate:,.0f}/s, {size / n:.0f} bytes/iteration"
+        f"empty, 5 actions, c={concurrency}, {cores} processes: {result.cpu * 1000 / n:.4f} ms CPU/iteration"
+        f", {rate:,.0f}/s, {size / n:.0f} bytes/iteration"
     )
 
 

@@ -73,8 +73,8 @@ def _gaps(numbers: Sequence[int], end: int) -> Iterator[tuple[int, int]]:
     """Return the [first, end) ranges below `end` that sorted `numbers` leave out."""
     expected = 0
     for number in (*numbers, end):
+        if expected >= end:
+            return
         if number > expected:
             yield expected, min(number, end)
         expected = max(expected, number + 1)
-        if expected > end:
-            return

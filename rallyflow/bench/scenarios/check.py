@@ -14,7 +14,7 @@ from rallyflow.errors import NotFound
 def validate_scenario(name: Any, args: Any) -> list[Problem]:
     """Return what is wrong with a scenario's name and arguments.
 
-    Asks no cloud. Values of types that no file can have (placeholders of values not known yet) are let through.
+    Asks no cloud. Values of types that no file can have (placeholders of values not known yet) pass.
     """
     if not isinstance(name, str):
         return []

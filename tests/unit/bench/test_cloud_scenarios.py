@@ -143,6 +143,49 @@ def test_without_users_the_clouds_own_user_carries_the_load(bench, cloud):
     assert leftovers(cloud, bench.ledger) == []
 
 
+def test_a_load_that_is_stopped_leaves_nothing_and_can_go_on(bench, cloud, monkeypatch):
+    monkeypatch.setattr("rallyflow.bench.load.plan.FLUSH_AFTER", 0.1)
+    bench.parts.on_add = lambda _parts: bench.stop.set()
+    inputs = {
+        "cloud": cloud,
+        "scenario": "nova.boot_server",
+        "args": BOOT,
+        "load": {"constant": {"iterations": 60, "concurrency": 2}},
+    }
+
+    assert bench.run(**inputs).state is StepState.INTERRUPTED
+    assert leftovers(cloud, bench.ledger) == []
+    bench.stop.clear()
+    bench.parts.on_add = lambda _parts: None
+    assert bench.run(**inputs).state is StepState.SUCCEEDED
+    assert sorted(row["iteration"] for row in bench.parts.rows("iterations")) == list(range(60))
+    assert leftovers(cloud, bench.ledger) == []
+
+
+def test_a_load_whose_generator_was_busy_is_not_to_be_trusted(bench, cloud, monkeypatch):
+    monkeypatch.setattr("rallyflow.steps.benchmark.BUSY", 0.0)
+    monkeypatch.setattr("rallyflow.steps.benchmark.BUSY_AFTER", 0.0)
+
+    outcome = bench.run(cloud=cloud, scenario="nova.list_servers", load={"serial": {"iterations": 5}})
+
+    assert outcome.state is StepState.INCONCLUSIVE
+    assert "they, not the cloud, set the pace" in outcome.reason
+
+
+def test_what_nova_refuses_fails_the_iteration_with_its_reason(bench, cloud):
+    outcome = bench.run(
+        cloud=cloud,
+        scenario="nova.boot_and_delete_server",
+        args={"image": {"name": "cirros"}, "flavor": {"id": "no-such-flavor"}},
+    )
+
+    assert outcome.state is StepState.FAILED
+    row = bench.parts.rows("iterations")[0]
+    assert row["error_action"] == "nova.boot_server"
+    assert "no-such-flavor" in row["error_message"]
+    assert leftovers(cloud, bench.ledger) == []
+
+
 def test_a_misspelt_image_is_found_before_the_load_and_nothing_stays(bench, cloud):
     with pytest.raises(NotFound, match="no image 'cirrus'") as caught:
         bench.run(

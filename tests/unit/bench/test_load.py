@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -150,7 +151,7 @@ def test_a_killed_load_process_loses_only_what_was_not_booked(bench):
 
 
 def test_a_full_disk_stops_the_load_and_keeps_what_was_booked(bench):
-    def full(parts):
+    def full(_parts):
         if bench.parts.parts:
             raise DiskFull("no space left")
 
@@ -163,6 +164,30 @@ def test_a_full_disk_stops_the_load_and_keeps_what_was_booked(bench):
         )
     assert _load_processes() == []
     assert bench.parts.rows("iterations")
+
+
+@pytest.fixture
+def little_disk(tmp_path):
+    """A file system with room for a few parts."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(tmp_path)], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("only root can mount a file system")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_disk_that_fills_up_under_the_load_is_told_as_such(bench, little_disk):
+    bench.directory = little_disk
+    with pytest.raises(DiskFull, match="no space left"):
+        bench.run(
+            scenario="dummy.dummy",
+            args={"sleep": 0.001},
+            load={"constant": {"duration": "20s", "concurrency": 4}},
+        )
+    assert bench.parts.rows("iterations")
+    assert _load_processes() == []
 
 
 def test_a_complete_load_is_judged_again_but_neither_run_nor_booked_twice(bench):

@@ -50,7 +50,10 @@ class Echo(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
+    def __getattr__(self, name):
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
 
     def log_message(self, *_details):
         pass
@@ -77,7 +80,8 @@ def carrier(request, monkeypatch):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
-def test_a_request_arrives_as_it_was_sent(server, carrier, method):
+@pytest.mark.usefixtures("carrier")
+def test_a_request_arrives_as_it_was_sent(server, method):
     body = b'{"a": 1}' if method in ("POST", "PUT", "PATCH") else None
     reply = exchange(Request(method, f"{server}/x?y=1", ["X-Auth-Token: t", "Accept: */*"], body))
 
@@ -89,7 +93,8 @@ def test_a_request_arrives_as_it_was_sent(server, carrier, method):
     assert reply.headers()["x-told"] == "yes"
 
 
-def test_methods_do_not_rub_off_on_the_next_request(server, carrier):
+@pytest.mark.usefixtures("carrier")
+def test_methods_do_not_rub_off_on_the_next_request(server):
     told = []
     for method, body in [("DELETE", None), ("GET", None), ("PUT", b"x"), ("POST", b"y"), ("GET", None)]:
         told.append(exchange(Request(method, server, [], body)).json())
@@ -100,13 +105,15 @@ def test_methods_do_not_rub_off_on_the_next_request(server, carrier):
     assert [one["body"] for one in told] == ["", "", "x", "y", "", ""]
 
 
-def test_a_thread_keeps_its_connection(server, carrier):
+@pytest.mark.usefixtures("carrier")
+def test_a_thread_keeps_its_connection(server):
     numbers = {exchange(Request("GET", server, [])).json()["connection"] for _ in range(5)}
 
     assert len(numbers) == 1
 
 
-def test_a_file_is_uploaded_whole(server, carrier):
+@pytest.mark.usefixtures("carrier")
+def test_a_file_is_uploaded_whole(server):
     data = b"z" * 100_000
     reply = exchange(Request("PUT", f"{server}/file", [], io.BytesIO(data), len(data)))
 
@@ -114,7 +121,8 @@ def test_a_file_is_uploaded_whole(server, carrier):
     assert exchange(Request("GET", server, [])).json()["method"] == "GET"
 
 
-def test_what_a_thread_sends_is_metered(server, carrier):
+@pytest.mark.usefixtures("carrier")
+def test_what_a_thread_sends_is_metered(server):
     before = meter().requests, meter().http_ns
     for _ in range(3):
         exchange(Request("GET", server, []))
@@ -130,13 +138,15 @@ def test_libcurls_phases_are_kept(server):
     assert phases["total"] >= phases["first_byte"] > 0
 
 
-def test_a_refused_connection_is_told_as_such(carrier):
+@pytest.mark.usefixtures("carrier")
+def test_a_refused_connection_is_told_as_such():
     with pytest.raises(ExchangeFailed) as caught:
         exchange(Request("GET", "http://127.0.0.1:1/", []))
     assert caught.value.failure is Failure.CONNECTION
 
 
-def test_a_reply_that_does_not_come_in_time_is_a_timeout(server, carrier):
+@pytest.mark.usefixtures("carrier")
+def test_a_reply_that_does_not_come_in_time_is_a_timeout(server):
     with pytest.raises(ExchangeFailed) as caught:
         exchange(Request("GET", f"{server}/slow", [], timeout=0.2))
     assert caught.value.failure is Failure.TIMEOUT
