@@ -51,7 +51,7 @@ class Embedded(Deployer[EmbeddedInputs]):
 
     def run(self, inputs: EmbeddedInputs, context: StepContext) -> Outcome[DeployOutputs]:
         """Start a new cloud, and return it once an authenticated request has been answered."""
-        state = context.artifacts / "state"
+        state = context.artifacts.absolute() / "state"
         settings = Settings(
             password=SecretStr(secrets.token_urlsafe(18)),
             speed=inputs.options.applied_to(inputs.speed),
@@ -93,7 +93,7 @@ def _guardian(settings: Settings, context: StepContext) -> int:
 
 def _await_cloud(state: Path, pid: int, settings: Settings, context: StepContext, ledger_id: int) -> Cloud:
     endpoint = process.wait_until_up(state, pid)
-    clouds_yaml = context.artifacts / "clouds.yaml"
+    clouds_yaml = context.artifacts.absolute() / "clouds.yaml"
     write_clouds_yaml(clouds_yaml, NAME, _entry(endpoint.auth_url, settings))
     found = probe(NAME, clouds_yaml)
     return Cloud(

@@ -40,7 +40,7 @@ class Existing(Deployer[ExistingInputs]):
         context.log.info("the cloud %s answers at %s", inputs.cloud, found.auth_url)
         clouds_yaml = given or found.clouds_yaml
         if clouds_yaml is None:  # the entry is nowhere but in the environment, which later steps don't read
-            clouds_yaml = context.artifacts / "clouds.yaml"
+            clouds_yaml = context.artifacts.absolute() / "clouds.yaml"
             write_clouds_yaml(clouds_yaml, inputs.cloud, found.entry)
         return Outcome(DeployOutputs(cloud=_cloud(inputs.cloud, clouds_yaml, found)))
 

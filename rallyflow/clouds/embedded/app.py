@@ -78,6 +78,8 @@ class App:
             await self._wait(route, request)
         if identity is None and not route.public:
             raise Fault(401, "The request you have made requires authentication.", "Unauthorized")
+        if not (request.identity.project or route.public or service.name == "keystone"):
+            raise Fault(403, "This token is not scoped to a project.", "PolicyNotAuthorized")
         if service.versioned:
             request.version = service.versioned(request)
         response = route.handler(request)

@@ -36,9 +36,9 @@ class Conductor:
 
     def __init__(self, speed: Speed, seed: int, later: Later) -> None:
         compute, rpc, storage = speed.compute, speed.rpc, speed.storage
-        self.rpc = Stage("rpc", rpc.workers)
-        self.compute = Stage("compute", compute.workers)
-        self.storage = Stage("storage", storage.workers)
+        self.rpc = Stage(rpc.workers)
+        self.compute = Stage(compute.workers)
+        self.storage = Stage(storage.workers)
         times = {
             Work.BUILD: compute.build,
             Work.DELETE: compute.delete,

@@ -54,7 +54,7 @@ def start(state: Path, *, port: int = 0, guardian: int = 0) -> int:
     `port` is tried first, 0 is any; `guardian` is the process to end with, 0 is none.
     """
     endpoint_file(state).unlink(missing_ok=True)
-    command = [sys.executable, "-m", MODULE, "--state", str(state), "--port", str(port)]
+    command = [sys.executable, "-P", "-m", MODULE, "--state", str(state), "--port", str(port)]
     command += ["--guardian", str(guardian), "--config", str(_config(state))]
     log = str(state / "cloud.log")
     # A spawned process needs no Popen object that somebody has to keep until the cloud ends.
@@ -63,6 +63,8 @@ def start(state: Path, *, port: int = 0, guardian: int = 0) -> int:
         command,
         os.environ,
         setsid=True,
+        setsigmask=(),
+        setsigdef=(signal.SIGINT, signal.SIGTERM),
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),

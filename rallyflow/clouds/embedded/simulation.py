@@ -26,7 +26,7 @@ class Simulation:
         self.addresses = Addresses(self.store, settings.seed)
         self.conductor = Conductor(settings.speed, settings.seed, later)
         self.apis = {
-            name: Stage(name, getattr(self.speed, name).workers)
+            name: Stage(getattr(self.speed, name).workers)
             for name in ("keystone", "nova", "glance", "neutron", "cinder")
         }
         self.row_cost = sampler(self.speed.list_cost_per_row, randomness(settings.seed, "rows"))

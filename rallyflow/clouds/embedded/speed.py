@@ -9,7 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import Annotated  # noqa: UP035 - pydantic resolves it on every Python that we support
 
@@ -65,8 +65,8 @@ class Compute(_Setting):
     """What the compute hosts do after the API has answered."""
 
     workers: int = Field(default=64, ge=1, le=10_000, description="Builds, deletions and snapshots at once")
-    build: Time = Field(default=_around(0.09, 0.1), description="Time of building one server")
-    delete: Time = Field(default=_around(0.045, 0.1), description="Time of deleting one server")
+    build: Time = Field(default=_around(0.09, 0.15), description="Time of building one server")
+    delete: Time = Field(default=_around(0.045, 0.3), description="Time of deleting one server")
     snapshot: Time = Field(default=_around(0.08), description="Time of making an image of one server")
     action: Time = Field(default=_around(0.05), description="Time of a reboot, start, stop, resize, ...")
 
@@ -118,7 +118,7 @@ class Speed(_Setting):
     cinder: Api = Field(default=Api(workers=4), description="The volume API")
     calls: dict[str, Time] = Field(
         default_factory=dict,
-        description="Service time by call, such as nova.create_server; the others keep theirs",
+        description="Service time by call, such as nova.create_server, where it is not that of its service",
     )
     compute: Compute = Field(default=Compute(), description="The compute hosts")
     rpc: Rpc = Field(default=SLOW_RPC, description="The message bus; the option fast_rpc replaces it")
@@ -132,6 +132,18 @@ class Speed(_Setting):
         description="Share that fails, by call (such as nova.create_server: HTTP 500) or for `build` (the "
         "server goes to ERROR) and `snapshot`",
     )
+
+    token_lifetime: Duration = Field(default=86_400.0, description="How long a token is good for")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_times(cls, value: Any) -> Any:
+        """Give the calls their usual times, but for services whose own time is given."""
+        if not isinstance(value, dict) or not isinstance(value.get("calls", {}), dict):
+            return value
+        given = {name for name, api in value.items() if isinstance(api, dict) and "latency" in api}
+        usual = {call: time for call, time in _CALLS.items() if call.partition(".")[0] not in given}
+        return value | {"calls": usual | value.get("calls", {})}
 
     @field_validator("calls", "failure_rate")
     @classmethod
@@ -152,7 +164,7 @@ class Speed(_Setting):
         """Return the service time of the call `service.name`."""
         full = f"{service}.{name}"
         api: Api = getattr(self, service)
-        return self.calls.get(full) or _CALLS.get(full) or api.latency
+        return self.calls.get(full) or api.latency
 
 
 class Options(_Setting):

@@ -19,23 +19,15 @@ Sampler = Callable[[], float]
 class Stage:
     """Some workers behind one first-come-first-served queue."""
 
-    __slots__ = ("_free", "busy", "jobs", "name", "waited", "workers")
+    __slots__ = ("_free",)
 
-    def __init__(self, name: str, workers: int) -> None:
-        self.name = name
-        self.workers = workers
-        self.jobs = 0
-        self.busy = 0.0  # seconds of service booked
-        self.waited = 0.0  # seconds that jobs stood in the queue
+    def __init__(self, workers: int) -> None:
         self._free = [0.0] * workers  # a heap: when each worker has done all that is booked
 
     def book(self, arrival: float, duration: float) -> float:
         """Return when a job is done that arrives at `arrival` and takes a worker for `duration` seconds."""
         start = max(arrival, self._free[0])
         heapreplace(self._free, start + duration)
-        self.jobs += 1
-        self.busy += duration
-        self.waited += start - arrival
         return start + duration
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from rallyflow.clouds.embedded.store import Row
 from rallyflow.clouds.embedded.web import Fault, Request
@@ -28,10 +29,14 @@ def page(rows: Sequence[Row], request: Request, *, most: int = 1000) -> tuple[li
     return list(rows[start : start + limit]), start + limit < len(rows)
 
 
-def next_link(request: Request, path: str, last: str) -> str:
-    """Return the address of the page after the row `last`."""
-    others = "".join(f"{name}={value}&" for name, value in request.query.items() if name != "marker")
-    return f"{request.cloud.url}{path}?{others}marker={last}"
+def next_page(request: Request, path: str, last: str) -> str:
+    """Return the path and query of the page after the row `last`, with the same filters."""
+    return f"{path}?{urlencode(request.query | {'marker': last})}"
+
+
+def next_links(request: Request, path: str, last: str) -> list[Row]:
+    """Return the links that a list with more pages ends with."""
+    return [{"rel": "next", "href": request.cloud.url + next_page(request, path, last)}]
 
 
 def _limit(request: Request, most: int) -> int:

@@ -121,3 +121,21 @@ def test_the_token_of_a_deleted_user_is_refused(admin, user):
     admin.identity.delete_user(user.current_user_id)
     with pytest.raises(keystoneauth1.exceptions.Unauthorized):
         list(user.compute.servers())
+
+
+def test_an_expired_token_is_refused(new_cloud):
+    cloud = new_cloud(token_lifetime="0s")
+    with cloud.connect() as connection:
+        assert connection.compute.get("/servers").status_code == 401
+
+
+def test_an_unscoped_token_opens_no_other_service(shared_cloud):
+    url = shared_cloud.endpoint.auth_url
+    session = Session()
+    auth = v3.Password(
+        url, username="admin", password="correct horse", user_domain_id="default", unscoped=True
+    )
+    servers = url.replace("/identity/v3", "/compute/v2.1/servers")
+    token = {"X-Auth-Token": auth.get_token(session)}
+    with pytest.raises(keystoneauth1.exceptions.Forbidden):
+        session.get(servers, headers=token, authenticated=False)

@@ -66,6 +66,13 @@ def test_addresses_are_unique_run_out_and_come_back(user, network):
     assert again.fixed_ips == ports[2].fixed_ips
 
 
+def test_a_server_that_can_not_be_made_leaves_no_ports(user, network, boot):
+    with pytest.raises(openstack.exceptions.BadRequestException, match="could not be found"):
+        boot(user, networks=[{"uuid": network[0].id}, {"uuid": "nothing"}])
+    assert list(user.network.ports()) == []
+    assert list(user.compute.servers()) == []
+
+
 def test_a_port_can_be_given_to_a_server_and_outlives_it(user, network, boot):
     port = user.network.create_port(network_id=network[0].id, fixed_ips=[{"ip_address": "10.9.0.5"}])
     server = boot(user, networks=[{"port": port.id}])

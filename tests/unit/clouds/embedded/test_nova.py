@@ -67,7 +67,9 @@ def test_servers_are_listed_newest_first_filtered_and_in_pages(user, boot):
     assert [s.name for s in user.compute.servers(status="SHUTOFF")] == []
     page = user.compute.get("/servers?limit=2").json()
     assert [s["name"] for s in page["servers"]] == names[:2]
-    assert page["servers_links"][0]["rel"] == "next"
+    following = page["servers_links"][0]["href"]
+    assert following.endswith(f"/compute/v2.1/servers?limit=2&marker={page['servers'][-1]['id']}")
+    assert [s["name"] for s in user.compute.get(following).json()["servers"]] == names[2:4]
 
 
 def test_a_user_sees_the_servers_of_the_project_and_an_admin_those_of_all(admin, user, stranger, boot):

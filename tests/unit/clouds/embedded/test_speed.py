@@ -12,6 +12,23 @@ def test_a_bare_duration_is_a_constant_time():
     assert speed.of_call("nova", "create_server").distribution == "constant"
 
 
+def test_the_time_of_a_service_holds_for_all_its_calls_that_have_no_other():
+    speed = Speed.model_validate({"nova": {"latency": "50ms"}, "calls": {"nova.get_server": "1ms"}})
+    assert speed.of_call("nova", "create_server").mean == 0.05
+    assert speed.of_call("nova", "get_server").mean == 0.001
+    assert speed.of_call("glance", "create_image") == Speed().of_call("glance", "create_image")
+
+
+def test_a_speed_read_back_from_its_json_is_the_same():
+    for given in (
+        {},
+        {"nova": {"latency": "50ms"}},
+        {"nova": {"workers": 2}, "calls": {"nova.get_server": "1ms"}},
+    ):
+        speed = Speed.model_validate(given)
+        assert Speed.model_validate_json(speed.model_dump_json()) == speed
+
+
 def test_a_call_that_does_not_exist_is_refused_with_the_one_that_was_meant():
     with pytest.raises(
         ValidationError, match=r"no call nova\.create_servers; did you mean nova\.create_server\?"

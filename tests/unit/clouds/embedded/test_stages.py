@@ -11,22 +11,20 @@ arrivals = st.lists(st.floats(0, 20), min_size=1, max_size=30).map(sorted)
 
 @given(durations)
 def test_one_worker_takes_as_long_as_all_jobs_together(times):
-    stage = Stage("one", 1)
+    stage = Stage(1)
     finishes = [stage.book(0.0, time) for time in times]
     assert finishes[-1] == pytest.approx(sum(times))
-    assert stage.busy == pytest.approx(sum(times))
 
 
 @given(durations)
 def test_enough_workers_make_nobody_wait(times):
-    stage = Stage("many", len(times))
+    stage = Stage(len(times))
     assert [stage.book(0.0, time) for time in times] == times
-    assert stage.waited == 0
 
 
 @given(arrivals, st.integers(1, 5), st.floats(0.01, 5))
 def test_jobs_of_equal_length_end_in_the_order_of_their_arrival(moments, workers, time):
-    stage = Stage("some", workers)
+    stage = Stage(workers)
     finishes = [stage.book(moment, time) for moment in moments]
     assert finishes == sorted(finishes)
     assert all(end >= moment + time for moment, end in zip(moments, finishes, strict=True))
@@ -34,7 +32,7 @@ def test_jobs_of_equal_length_end_in_the_order_of_their_arrival(moments, workers
 
 @given(arrivals, st.integers(1, 5), st.floats(0.01, 5))
 def test_no_more_jobs_are_served_at_once_than_there_are_workers(moments, workers, time):
-    stage = Stage("some", workers)
+    stage = Stage(workers)
     ends = [stage.book(moment, time) for moment in moments]
     starts = [end - time for end in ends]
     for moment in starts:

@@ -28,8 +28,9 @@ def check(cloud: Simulation, project: str, kind: str, gigabytes: int) -> None:
     if 0 <= limits["gigabytes"] < used["gigabytes"] + gigabytes:
         raise Fault(
             413,
-            "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes "
-            f"quota. Requested {gigabytes}G, quota is {limits['gigabytes']}G and {used['gigabytes']}G has been consumed.",
+            "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. "
+            f"Requested {gigabytes}G, quota is {limits['gigabytes']}G and "
+            f"{used['gigabytes']}G has been consumed.",
         )
 
 

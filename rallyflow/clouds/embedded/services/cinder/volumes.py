@@ -7,7 +7,7 @@ from typing import Any
 from rallyflow.clouds.embedded import clock
 from rallyflow.clouds.embedded.services.cinder import attachments, quotas, work
 from rallyflow.clouds.embedded.services.cinder.service import SERVICE
-from rallyflow.clouds.embedded.services.listing import matching, next_link, page
+from rallyflow.clouds.embedded.services.listing import matching, next_links, page
 from rallyflow.clouds.embedded.simulation import Simulation
 from rallyflow.clouds.embedded.store import Row
 from rallyflow.clouds.embedded.web import Fault, Request, Response
@@ -70,7 +70,7 @@ def create_volume(request: Request) -> Response:
 @SERVICE.route("GET", "/volumes", "list_volumes", lists="volumes")
 def list_volumes(request: Request) -> Response:
     """List volumes by id and name, newest first."""
-    rows, more = _page(request)
+    rows, more = _page(request, "/volumes")
     return Response(
         {"volumes": [{key: _shown(request, r)[key] for key in ("id", "name", "links")} for r in rows], **more}
     )
@@ -79,7 +79,7 @@ def list_volumes(request: Request) -> Response:
 @SERVICE.route("GET", "/volumes/detail", "list_volumes", lists="volumes")
 def list_volumes_detail(request: Request) -> Response:
     """List volumes, newest first."""
-    rows, more = _page(request)
+    rows, more = _page(request, "/volumes/detail")
     return Response({"volumes": [_shown(request, row) for row in rows], **more})
 
 
@@ -163,13 +163,12 @@ def _size(cloud: Simulation, content: dict[str, Any]) -> int:
     return int(str(size))
 
 
-def _page(request: Request) -> tuple[list[Row], Row]:
+def _page(request: Request, path: str) -> tuple[list[Row], Row]:
     newest_first = [*request.cloud.store.rows("volumes", request.scope)][::-1]
     rows, more = page(matching(newest_first, request, ("name", "status", "volume_type", "bootable")), request)
     if not more:
         return rows, {}
-    href = next_link(request, f"{SERVICE.prefix}/volumes/detail", rows[-1]["id"])
-    return rows, {"volumes_links": [{"rel": "next", "href": href}]}
+    return rows, {"volumes_links": next_links(request, SERVICE.prefix + path, rows[-1]["id"])}
 
 
 def _shown(request: Request, row: Row) -> Row:

@@ -9,7 +9,7 @@ import orjson
 from rallyflow.clouds.embedded import clock
 from rallyflow.clouds.embedded.services.glance import data
 from rallyflow.clouds.embedded.services.glance.service import SERVICE
-from rallyflow.clouds.embedded.services.listing import matching, page
+from rallyflow.clouds.embedded.services.listing import matching, next_page, page
 from rallyflow.clouds.embedded.simulation import Simulation
 from rallyflow.clouds.embedded.store import Row
 from rallyflow.clouds.embedded.web import Fault, Identity, Request, Response
@@ -85,7 +85,7 @@ def list_images(request: Request) -> Response:
     shown, more = page(rows, request)
     answer = {"images": [_shown(row) for row in shown], "first": "/v2/images", "schema": "/v2/schemas/images"}
     if more:
-        answer["next"] = f"/v2/images?limit={len(shown)}&marker={shown[-1]['id']}"
+        answer["next"] = next_page(request, "/v2/images", shown[-1]["id"])
     return Response(answer)
 
 
@@ -131,7 +131,6 @@ def upload_image(request: Request) -> Response:
         raise Fault(409, f"Image status transition from {row['status']} to saving is not allowed")
     if not (row["container_format"] and row["disk_format"]):
         raise Fault(400, "Properties disk_format, container_format must be set prior to saving data.")
-    row = request.cloud.store.put("images", row | {"status": "saving"})
     data.write(request.cloud, row | {"updated_at": clock.now()}, request.body)
     return Response(status=204)
 

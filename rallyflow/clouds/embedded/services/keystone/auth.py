@@ -11,9 +11,6 @@ from rallyflow.clouds.embedded.simulation import REGION, Simulation
 from rallyflow.clouds.embedded.store import Row
 from rallyflow.clouds.embedded.web import Fault, Request, Response
 
-LIFETIME_S = 24 * 3600.0
-"""How long a token is good for."""
-
 _REFUSED = "The request you have made requires authentication."
 
 
@@ -36,7 +33,7 @@ def authenticate(request: Request) -> Response:
         "domain": domain,
         "methods": identity["methods"],
         "issued_at": clock.precisely(),
-        "expires_at": clock.precisely(ahead=LIFETIME_S),
+        "expires_at": clock.precisely(ahead=cloud.speed.token_lifetime),
     }
     _drop_expired(cloud)
     cloud.store.put("tokens", row)

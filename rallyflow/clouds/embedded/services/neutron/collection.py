@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rallyflow.clouds.embedded import clock
-from rallyflow.clouds.embedded.services.listing import matching, page
+from rallyflow.clouds.embedded.services.listing import matching, next_links, page
 from rallyflow.clouds.embedded.services.neutron import quotas
 from rallyflow.clouds.embedded.services.neutron.service import SERVICE
 from rallyflow.clouds.embedded.simulation import Simulation
@@ -84,6 +84,7 @@ class Collection:
         project = str(content.get("project_id") or content.get("tenant_id") or request.identity.project)
         if project != request.identity.project:
             request.need_admin(f"create_{self.singular} for another project")
+        quotas.check(request.cloud, project, self.singular, self.plural)
         row = self.insert(request.cloud, project, self.complete(request, content))
         return Response({self.singular: self.shown(request.cloud, row)}, 201)
 
@@ -98,8 +99,8 @@ class Collection:
         rows, more = page(matching(visible_rows, request, names), request)
         answer: Row = {self.plural: [self.shown(request.cloud, row) for row in rows]}
         if more:
-            href = f"{request.cloud.url}{SERVICE.prefix}{self.path}?limit={len(rows)}&marker={rows[-1]['id']}"
-            answer[f"{self.plural}_links"] = [{"rel": "next", "href": href}]
+            links = next_links(request, SERVICE.prefix + self.path, rows[-1]["id"])
+            answer[f"{self.plural}_links"] = links
         return Response(answer)
 
     def _get(self, request: Request) -> Response:

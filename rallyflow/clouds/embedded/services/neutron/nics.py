@@ -23,7 +23,14 @@ def plug(cloud: Simulation, identity: Identity, server: str, networks: Any) -> l
         return [_plug_network(cloud, identity, server, network, "")] if network else []
     if not isinstance(networks, list):
         raise Fault(400, f"Invalid input for field/attribute networks. Value: {networks}.")
-    return [_plug(cloud, identity, server, wanted) for wanted in networks]
+    plugged: list[Row] = []
+    try:
+        for wanted in networks:
+            plugged.append(_plug(cloud, identity, server, wanted))  # noqa: PERF401 - the list is needed on failure
+    except Fault:
+        unplug(cloud, {"nics": plugged})
+        raise
+    return plugged
 
 
 def unplug(cloud: Simulation, server: Row) -> None:

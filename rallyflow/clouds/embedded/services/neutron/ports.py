@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rallyflow.clouds.embedded.services.neutron import security
+from rallyflow.clouds.embedded.services.neutron import quotas, security
 from rallyflow.clouds.embedded.services.neutron.collection import Collection, changed, picked, visible
 from rallyflow.clouds.embedded.simulation import Simulation
 from rallyflow.clouds.embedded.store import Row
@@ -59,6 +59,7 @@ def completed(cloud: Simulation, project: str, content: dict[str, Any]) -> Row:
 
 def make(cloud: Simulation, project: str, content: dict[str, Any]) -> Row:
     """Insert a port for a project."""
+    quotas.check(cloud, project, PORTS.singular, PORTS.plural)  # before an address is taken
     return PORTS.insert(cloud, project, completed(cloud, project, content))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rallyflow.clouds.embedded import clock
-from rallyflow.clouds.embedded.services.listing import page
+from rallyflow.clouds.embedded.services.listing import next_links, page
 from rallyflow.clouds.embedded.services.nova.service import SERVICE
 from rallyflow.clouds.embedded.simulation import Simulation
 from rallyflow.clouds.embedded.store import Row
@@ -58,7 +58,7 @@ def create_flavor(request: Request) -> Response:
 @SERVICE.route("GET", "/flavors", "list_flavors", lists="flavors")
 def list_flavors(request: Request) -> Response:
     """List the flavors, by id and name only."""
-    rows, links = _visible(request)
+    rows, links = _visible(request, "/flavors")
     keys = ("id", "name", "links", "description") if request.version >= (2, 55) else ("id", "name", "links")
     shown = [_shown(request, row) for row in rows]
     return Response({"flavors": [{key: flavor[key] for key in keys} for flavor in shown], **links})
@@ -67,7 +67,7 @@ def list_flavors(request: Request) -> Response:
 @SERVICE.route("GET", "/flavors/detail", "list_flavors", lists="flavors")
 def list_flavors_detail(request: Request) -> Response:
     """List the flavors."""
-    rows, links = _visible(request)
+    rows, links = _visible(request, "/flavors/detail")
     return Response({"flavors": [_shown(request, row) for row in rows], **links})
 
 
@@ -157,7 +157,7 @@ def _may_use(request: Request, row: Row) -> bool:
     return bool(row["public"] or request.identity.admin or request.identity.project in row["access"])
 
 
-def _visible(request: Request) -> tuple[list[Row], Row]:
+def _visible(request: Request, path: str) -> tuple[list[Row], Row]:
     wanted = request.query.get("is_public", "None" if request.identity.admin else "true").lower()
     rows = [
         row
@@ -167,8 +167,7 @@ def _visible(request: Request) -> tuple[list[Row], Row]:
     shown, more = page(rows, request)
     if not more:
         return shown, {}
-    href = f"{request.cloud.url}{SERVICE.prefix}/flavors/detail?limit={len(shown)}&marker={shown[-1]['id']}"
-    return shown, {"flavors_links": [{"rel": "next", "href": href}]}
+    return shown, {"flavors_links": next_links(request, SERVICE.prefix + path, shown[-1]["id"])}
 
 
 def _shown(request: Request, row: Row) -> Row:

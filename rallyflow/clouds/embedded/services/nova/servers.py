@@ -6,7 +6,7 @@ from typing import Any
 
 from rallyflow.clouds.embedded import clock
 from rallyflow.clouds.embedded.services.cinder import attachments
-from rallyflow.clouds.embedded.services.listing import next_link, page
+from rallyflow.clouds.embedded.services.listing import next_links, page
 from rallyflow.clouds.embedded.services.neutron import nics
 from rallyflow.clouds.embedded.services.nova import flavors, life, quotas, views
 from rallyflow.clouds.embedded.services.nova.service import SERVICE
@@ -54,7 +54,7 @@ def create_server(request: Request) -> Response:
 @SERVICE.route("GET", "/servers", "list_servers", lists="servers")
 def list_servers(request: Request) -> Response:
     """List servers by id and name, newest first."""
-    rows, more = _page(request)
+    rows, more = _page(request, "/servers")
     url = request.cloud.url
     shown = [{"id": r["id"], "name": r["name"], "links": views.links(url, "servers", r["id"])} for r in rows]
     return Response({"servers": shown, **more})
@@ -63,7 +63,7 @@ def list_servers(request: Request) -> Response:
 @SERVICE.route("GET", "/servers/detail", "list_servers", lists="servers")
 def list_servers_detail(request: Request) -> Response:
     """List servers, newest first."""
-    rows, more = _page(request)
+    rows, more = _page(request, "/servers/detail")
     return Response({"servers": [views.render(request, row) for row in rows], **more})
 
 
@@ -127,9 +127,12 @@ def _make(request: Request, content: dict[str, Any], common: Row) -> Row:
     cloud, server = request.cloud, clock.new_id()
     plugged = nics.plug(cloud, request.identity, server, content.get("networks"))
     row = {"id": server, **common, "nics": plugged, "created": clock.now(), "updated": clock.now()}
-    row["volumes"] = attachments.attach_boot_volumes(
-        cloud, request.identity, row, content.get("block_device_mapping_v2") or []
-    )
+    devices = content.get("block_device_mapping_v2") or []
+    try:
+        row["volumes"] = attachments.attach_boot_volumes(cloud, request.identity, row, devices)
+    except Fault:
+        nics.unplug(cloud, row)
+        raise
     cloud.store.put("servers", row)
     life.build(cloud, server)
     return row
@@ -205,13 +208,12 @@ def _image(request: Request, content: dict[str, Any], flavor: Row) -> str:
     return wanted
 
 
-def _page(request: Request) -> tuple[list[Row], Row]:
+def _page(request: Request, path: str) -> tuple[list[Row], Row]:
     newest_first = [*request.cloud.store.rows("servers", request.scope)][::-1]
     rows, more = page(_filtered(newest_first, request), request)
     if not more:
         return rows, {}
-    path = f"{SERVICE.prefix}/servers/detail"
-    return rows, {"servers_links": [{"rel": "next", "href": next_link(request, path, rows[-1]["id"])}]}
+    return rows, {"servers_links": next_links(request, SERVICE.prefix + path, rows[-1]["id"])}
 
 
 def _filtered(rows: list[Row], request: Request) -> list[Row]:

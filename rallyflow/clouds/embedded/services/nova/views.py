@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from weakref import WeakKeyDictionary
+from zlib import crc32
 
 import orjson
 
@@ -60,7 +61,7 @@ def _shown(url: str, row: Row, version: Version) -> Row:
         "tenant_id": row["project_id"],
         "user_id": row["user_id"],
         "metadata": row["metadata"],
-        "hostId": row["host"] and f"{hash(row['host']) & 0xFFFFFFFF:08x}",
+        "hostId": row["host"] and f"{crc32(row['host'].encode()):08x}",
         "image": {"id": image, "links": links(url, "images", image)[1:]} if image else "",
         "flavor": _flavor(url, row["flavor"], version),
         "created": row["created"],
