@@ -131,9 +131,9 @@ class _Turn:
         if stop <= self.stop:
             return
         self.stop = stop
-        self.commands.extend(Halt(step, stop) for step in self.running)
+        self.commands.extend(Halt(step, stop) for step in self.view.running)
         state = StepState.CANCELLED if stop is Stop.NOW else StepState.INTERRUPTED
-        for step, current in list(self.states.items()):
+        for step, current in self.view.states.items():
             if current is StepState.RETRYING:
                 self._settle(step, state, "the run was stopped")
 

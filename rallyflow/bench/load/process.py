@@ -12,6 +12,7 @@ import itertools
 import os
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +36,11 @@ from rallyflow.results.parts import write_part
 LOOK = 0.25
 """Seconds between two looks at what the threads have done."""
 FLUSH_AT = 10_000
-"""Iterations that are written without waiting for the time."""
+"""Iterations that are written without waiting for the time, and at most written into one part."""
+FULL = 20_000
+"""Finished iterations that may wait; then threads pause, so that memory is bounded however fast they are."""
+TELEMETRY_AT = 120
+"""Samples of the process itself that are written together."""
 MESSAGE = 2000
 """Characters of an error message that are kept."""
 
@@ -43,18 +48,22 @@ MESSAGE = 2000
 class Control:
     """What the parent wants: whether to begin, and whether to start nothing new."""
 
-    def __init__(self, commands: int) -> None:
+    def __init__(self, commands: int, heard: bytes) -> None:
+        """Listen on a file descriptor; `heard` has been read from it already."""
         self.begin = threading.Event()
         self.stopping = False
-        self._commands = (
-            commands  # a file descriptor; a buffered reader would be locked at exit by the thread
-        )
+        self._obey(heard)
+        self._commands = commands  # no buffered reader: the thread would hold its lock at exit
         threading.Thread(target=self._listen, name="control", daemon=True).start()
 
     def _listen(self) -> None:
         while command := os.read(self._commands, 64):
-            if b"stop" in command:
-                self.stopping = True
+            self._obey(command)
+
+    def _obey(self, command: bytes) -> None:
+        if b"stop" in command:
+            self.stopping = True
+        if command:
             self.begin.set()
 
 
@@ -67,6 +76,7 @@ class Shard:
         self.done: deque[Record] = deque()
         self.usage = Usage()
         self._stdout = stdout
+        self._wake = threading.Event()  # set when there is something to write before the next look
         self._parts = itertools.count()
         self._iterations = self._failed = 0
 
@@ -108,6 +118,12 @@ class Shard:
             self.control.stopping = True
 
     def _lane(self, lane: int, numbers: Iterator[int], program: Program, actors: list[Actor]) -> None:
+        try:
+            self._iterate(lane, numbers, program, actors)
+        finally:
+            self._wake.set()
+
+    def _iterate(self, lane: int, numbers: Iterator[int], program: Program, actors: list[Actor]) -> None:
         frame = Frame(actors[0], meter(), self.plan.slots)
         done, control, count = self.done, self.control, len(actors)
         seconds = self.plan.shard.seconds
@@ -130,12 +146,21 @@ class Shard:
             ended = perf_counter_ns()
             idle = frame.idle_ns
             done.append((number, lane, started, ended - started - idle, idle, failed, rows))
+            if len(done) >= FLUSH_AT:
+                self._make_room()
+
+    def _make_room(self) -> None:
+        """Have finished iterations written, and pause when they come faster than that."""
+        self._wake.set()
+        while len(self.done) >= FULL and not self.control.stopping:
+            time.sleep(0.002)
 
     def _watch(self, threads: list[threading.Thread]) -> None:
         """Write parts every now and then until all threads have ended, and once more then."""
         flushed = sampled = perf_counter_ns()
         while any(thread.is_alive() for thread in threads):
-            _join_any(threads, LOOK)
+            self._wake.wait(LOOK)
+            self._wake.clear()
             now = perf_counter_ns()
             if now - sampled > 1e9:
                 self.usage.sample()
@@ -145,16 +170,19 @@ class Shard:
                 flushed = now
             elif self.done:
                 self._tell_progress(len(self.done))
+        for thread in threads:
+            thread.join()
         self.usage.sample()
-        self.flush()
+        while self.done:
+            self.flush()
         self._flush_telemetry()
 
     def _tell_progress(self, waiting: int) -> None:
         self.tell(progress=self._iterations + waiting, failed=self._failed)
 
     def flush(self) -> None:
-        """Write what the threads have finished as one part of each table, and tell the parent."""
-        records = [self.done.popleft() for _ in range(len(self.done))]
+        """Write what the threads have finished as a part of each table, and tell the parent."""
+        records = [self.done.popleft() for _ in range(min(len(self.done), FLUSH_AT))]
         if not records:
             return
         plan, serial = self.plan, next(self._parts)
@@ -166,20 +194,17 @@ class Shard:
         self._iterations += len(records)
         self._failed += sum(record[5] is not None for record in records)
         self.tell(parts=[(table, str(path), count) for table, path, count in parts])
-        self._tell_progress(0)
+        self._tell_progress(len(self.done))
+        if len(self.done) >= FLUSH_AT:
+            self._wake.set()
+        if len(self.usage) >= TELEMETRY_AT:
+            self._flush_telemetry()
 
     def _flush_telemetry(self) -> None:
-        plan, process = self.plan, self.plan.shard.process
+        plan, process, serial = self.plan, self.plan.shard.process, next(self._parts)
         rows = self.usage.take(plan.owner, process, plan.clock_offset_ns)
-        table, path, count = write_part(Path(plan.folder), f"telemetry-{process}", "telemetry", rows)
+        table, path, count = write_part(Path(plan.folder), f"telemetry-{process}-{serial}", "telemetry", rows)
         self.tell(parts=[(table, str(path), count)])
-
-
-def _join_any(threads: list[threading.Thread], seconds: float) -> None:
-    """Wait until one of the threads that are alive has ended, at most for some seconds."""
-    alive = next((thread for thread in threads if thread.is_alive()), None)
-    if alive is not None:
-        alive.join(seconds)
 
 
 def _failed(error: Exception, frame: Frame) -> Failed:
@@ -204,15 +229,25 @@ def make_actors(plan: Plan) -> list[Actor]:
     return [actor(one) for one in plan.actors] or [Actor(None, name)]
 
 
+def _first_line(descriptor: int) -> tuple[bytes, bytes]:
+    """Return the first line of a descriptor, and what came with it: a command may follow at once."""
+    text = b""
+    while b"\n" not in text and (more := os.read(descriptor, 1 << 16)):
+        text += more
+    line, _, rest = text.partition(b"\n")
+    return line, rest
+
+
 def main() -> None:
     """Run the shard that standard input describes."""
-    stdin = sys.stdin.buffer
+    stdin = sys.stdin.fileno()
     stdout = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what actions print goes to the log, never between the messages
-    plan = Plan.from_json(stdin.readline())
+    first, heard = _first_line(stdin)
+    plan = Plan.from_json(first)
     die_with(plan.guardian)
     act_for(Path(plan.directory))
-    shard = Shard(plan, Control(stdin.fileno()), stdout)
+    shard = Shard(plan, Control(stdin, heard), stdout)
     try:
         program, actors = shard.prepare()
         shard.tell(ready=True)
