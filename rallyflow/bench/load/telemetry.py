@@ -26,6 +26,9 @@ class Usage:
         self._cpu_at_start = self._cpu = process_time_ns()
         self._samples: list[tuple[str, int, float]] = []
 
+    def __len__(self) -> int:
+        return len(self._samples)
+
     def sample(self) -> None:
         """Take a sample over the time since the last one."""
         at, cpu = perf_counter_ns(), process_time_ns()

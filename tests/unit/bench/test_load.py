@@ -94,6 +94,14 @@ def test_a_load_for_a_time_runs_for_that_time(bench):
     assert sorted(row["iteration"] for row in rows) == list(range(len(rows)))
 
 
+def test_parts_are_of_a_bounded_size_however_fast_iterations_come(bench):
+    bench.run(scenario="dummy.five_actions", load={"constant": {"iterations": 45_000, "concurrency": 10}})
+
+    sizes = [part.rows for part in bench.parts.mine("iterations")]
+    assert sum(sizes) == 45_000
+    assert max(sizes) <= 10_000
+
+
 def test_the_generators_cpu_and_memory_are_kept(bench):
     bench.run(scenario="dummy.dummy", load={"serial": {"iterations": 1}})
 
@@ -170,7 +178,7 @@ def test_a_full_disk_stops_the_load_and_keeps_what_was_booked(bench):
 def little_disk(tmp_path):
     """A file system with room for a few parts."""
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(tmp_path)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(tmp_path)], check=False, capture_output=True
     )
     if mounted.returncode != 0:
         pytest.skip("only root can mount a file system")
