@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from rallyflow.model.records import RunRecord, StepRecord
@@ -112,7 +112,6 @@ class StepRow:
     offset: float
     width: float
     reason: str
-    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,6 @@ class Report:
     groups: Sequence[Group]
     workflow: str
     made: str
-    notes: Sequence[str] = field(default_factory=tuple)
 
     def figure_count(self) -> int:
         """Return how many charts the page has."""

@@ -65,7 +65,7 @@ def gather(
         verifications,
         _groups(benchmarks, charts),
         _workflow(run),
-        _made(run),
+        _made(),
     )
 
 
@@ -173,7 +173,7 @@ def _flat(prefix: str, data: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _seams(run: RunRecord, benchmarks: Sequence[Benchmark]) -> list[str]:
     """Say where a run was interrupted and went on."""
-    lines = [f"The run was resumed {plural(run.sessions - 1, 'time')}."] if run.sessions > 1 else []
+    lines = [f"The run was resumed {_times(run.sessions - 1)}."] if run.sessions > 1 else []
     for item in benchmarks:
         for before, after in pairwise(item.sessions):
             gap = format_duration(max(0, after.first_ns - before.last_ns) / 1e9)
@@ -184,6 +184,10 @@ def _seams(run: RunRecord, benchmarks: Sequence[Benchmark]) -> list[str]:
     return lines
 
 
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{count(number)} times"
+
+
 def _workflow(run: RunRecord) -> str:
     try:
         text = run.workflow.read_text(encoding="utf-8", errors="replace")
@@ -192,8 +196,7 @@ def _workflow(run: RunRecord) -> str:
     return text if len(text) <= LONGEST_FILE else f"{text[:LONGEST_FILE]}\n... cut here: the file is longer"
 
 
-def _made(run: RunRecord) -> str:
+def _made() -> str:
     from rallyflow import __version__
 
-    del run
     return f"rallyflow {__version__} on Python {platform.python_version()}, {moment(time.time_ns())}"

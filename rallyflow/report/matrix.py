@@ -9,11 +9,13 @@ from typing import Any
 from rallyflow.errors import InputsInvalid
 from rallyflow.report.choices import Line
 from rallyflow.report.content import Benchmark
-from rallyflow.report.figures import PALETTE, Columns, Figure, make_spec, named, short
+from rallyflow.report.figures import Columns, Figure, short
+from rallyflow.report.specs import PALETTE, make_spec, named
 from rallyflow.report.words import SECONDS, Unit, percent, plain, spell, unit_for
 from rallyflow.stats.summary import Summary
 
 MOST_LINES = 12
+MOST_TICKS = 12
 BAND_LINES = 4  # with more lines, bands would only cover each other
 _NAMES = {
     "mean": "mean duration",
@@ -96,8 +98,10 @@ def _draw(points: Sequence[tuple[Benchmark, float]], choice: Line, x: str, other
     unit, y_title = _y_axis([value for _, value in points], choice.y)
     lines = list(dict.fromkeys(_line(cell, others) for cell, _ in points))[:MOST_LINES]
     points = [(cell, value) for cell, value in points if _line(cell, others) in lines]
-    numeric = all(_is_number(cell.record.matrix.get(x)) for cell, _ in points)
-    base = alt.Chart(named("rows")).encode(x=_x_axis(x, numeric=numeric), color=_colour(lines))
+    values = {cell.record.matrix.get(x) for cell, _ in points}
+    numeric = all(_is_number(value) for value in values)
+    ticks = sorted(value for value in values if value is not None) if numeric else []
+    base = named("rows").encode(x=_x_axis(x, ticks), color=_colour(lines))
     y = alt.Y("y:Q", title=y_title, scale=alt.Scale(zero=True))
     tooltip = [
         alt.Tooltip("x:N", title=x),
@@ -110,7 +114,7 @@ def _draw(points: Sequence[tuple[Benchmark, float]], choice: Line, x: str, other
     if numeric and _has_band(choice, lines):
         layers.insert(0, base.mark_area(opacity=0.13).encode(y=alt.Y("y:Q", title=y_title), y2="top:Q"))
     title = f"{_subject(choice)} by {x}"
-    spec = make_spec(alt.layer(*layers), height=280)
+    spec = make_spec(layers, height=280)
     return Figure(
         title, _text(points, choice, x, others, lines), spec, {"rows": _rows(points, choice, x, others, unit)}
     )
@@ -132,11 +136,13 @@ def _axis_value(value: object) -> Any:
     return value if _is_number(value) else plain(value)
 
 
-def _x_axis(x: str, *, numeric: bool) -> Any:
+def _x_axis(x: str, ticks: Sequence[float]) -> Any:
+    """Return a numeric axis with a tick at each value that was tried, or one of names when there are no ticks."""
     import altair as alt
 
-    if numeric:
-        return alt.X("x:Q", title=x, scale=alt.Scale(zero=False, nice=False, padding=12))
+    if ticks:
+        axis = alt.Axis(values=list(ticks)) if len(ticks) <= MOST_TICKS else alt.Axis()
+        return alt.X("x:Q", title=x, scale=alt.Scale(zero=False, nice=False, padding=12), axis=axis)
     return alt.X("x:N", title=x, sort=None, axis=alt.Axis(labelAngle=0))
 
 
@@ -153,7 +159,7 @@ def _colour(lines: Sequence[str]) -> Any:
     import altair as alt
 
     colours = [PALETTE[index % len(PALETTE)] for index in range(len(lines))]
-    legend = alt.Legend(title=None) if len(lines) > 1 else None
+    legend = alt.Legend(title=None, symbolOpacity=1) if len(lines) > 1 else None
     return alt.Color(
         "line:N", scale=alt.Scale(domain=list(lines), range=colours), sort=list(lines), legend=legend
     )

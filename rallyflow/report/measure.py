@@ -39,9 +39,9 @@ class Detail:
     @classmethod
     def of(cls, number: int) -> Detail:
         """Return the detail for a number of cells."""
-        if number <= 8:
+        if number <= 12:
             return cls(300, 200, number)
-        return cls(100, 80, number) if number <= 40 else cls(60, 50, 60)
+        return cls(120, 80, number) if number <= 40 else cls(60, 50, 60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ def verdict(
 ) -> Verdict:
     """Return the verdict of a run; of its steps so far when the run is still open, as it is for its own report."""
     state = run.state.value if run.state is not RunState.RUNNING else _state_of(steps)
-    sentences = [_trouble(state, run, steps), _benchmarks(benchmarks), _tests(verifications)]
-    return Verdict(state, " ".join(sentence for sentence in sentences if sentence))
+    sentences = [_trouble(state, steps), _benchmarks(benchmarks), _tests(verifications)]
+    return Verdict(state, " ".join(sentence for sentence in sentences if sentence) or _done(run, steps))
 
 
 def _state_of(steps: Sequence[StepRecord]) -> str:
@@ -36,20 +36,18 @@ def _state_of(steps: Sequence[StepRecord]) -> str:
     return next((state.value for state in _WORST if state in present), RunState.RUNNING.value)
 
 
-def _trouble(state: str, run: RunRecord, steps: Sequence[StepRecord]) -> str:
-    """Return what went wrong first; for a run without benchmarks or tests, that nothing did."""
+def _trouble(state: str, steps: Sequence[StepRecord]) -> str:
+    """Return what went wrong first, beyond what benchmarks and verifications say themselves; empty when nothing."""
     if state in (StepState.CANCELLED, StepState.INTERRUPTED):
-        return f"The run was stopped before its end: {_done(steps)} of {plural(len(steps), 'step')} are done."
+        done = count(sum(step.state.final for step in steps))
+        return f"The run was stopped before its end: {done} of {plural(len(steps), 'step')} are done."
     bad = [step for step in steps if step.state.value == state and state != StepState.SUCCEEDED]
     if state == StepState.ERRORED and bad:
         more = f" (and {plural(len(bad) - 1, 'more step')})" if len(bad) > 1 else ""
         return f"{bad[0].id} could not be done{more}: {_why(bad[0])}."
     if state == StepState.INCONCLUSIVE and bad:
         return f"{bad[0].id} ran, but its figures can't be trusted: {_why(bad[0])}."
-    if state == StepState.FAILED:
-        return _failed(bad)
-    ended = [step for step in steps if step.state.ended and step.state is not StepState.SKIPPED]
-    return f"{run.name} did {plural(len(ended), 'step')}, and all of them succeeded."
+    return _failed(bad) if state == StepState.FAILED else ""
 
 
 def _failed(bad: Sequence[StepRecord]) -> str:
@@ -92,11 +90,13 @@ def _tests(verifications: Sequence[Verification]) -> str:
     if not passed + failed + skipped:
         return ""
     text = f"{plural(passed, 'test')} passed, {count(failed) if failed else 'none'} failed"
-    return f"{text}, {count(skipped)} were skipped." if skipped else f"{text}."
+    return f"{text}, {count(skipped)} skipped." if skipped else f"{text}."
 
 
-def _done(steps: Sequence[StepRecord]) -> str:
-    return count(sum(step.state.final for step in steps))
+def _done(run: RunRecord, steps: Sequence[StepRecord]) -> str:
+    """Return what there is to say of a run that neither measured anything nor has trouble."""
+    done = [step for step in steps if step.state is StepState.SUCCEEDED]
+    return f"{run.name} did {plural(len(done), 'step')}, and nothing failed."
 
 
 def _why(step: StepRecord) -> str:
@@ -105,6 +105,4 @@ def _why(step: StepRecord) -> str:
 
 def _sentence(text: str) -> str:
     text = text.strip()
-    if not text:
-        return ""
-    return f"{text[0].upper()}{text[1:]}" if text.endswith((".", "!")) else f"{text[0].upper()}{text[1:]}."
+    return f"{text}." if text and not text.endswith((".", "!")) else text

@@ -2,7 +2,7 @@
 // Draws every chart of the page. Colours are names of the style sheet, so that dark mode and print need no redraw.
 (() => {
   const figures = [...document.querySelectorAll("figure.chart")];
-  const narrow = window.matchMedia("(max-width: 46rem)");
+  const narrow = window.matchMedia("screen and (max-width: 46rem)");
   const font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif";
   const drawn = new Map(); // figure -> width that it was drawn for
 
@@ -24,7 +24,7 @@
     axisY: { domain: false, ticks: false, tickCount: 5 },
     legend: {
       orient: "top", direction: "horizontal", columns: Math.max(1, Math.floor(width / 190)), labelColor: "var(--soft)",
-      labelFontSize: 12, labelLimit: Math.min(260, width - 40), symbolType: "square", symbolStrokeWidth: 0, offset: 6,
+      labelFontSize: 12, labelLimit: Math.min(260, width - 40), symbolType: "square", symbolStrokeWidth: 0, offset: 14, rowPadding: 5,
     },
     text: { font, fontSize: 11 },
   });

@@ -53,8 +53,14 @@ class Book:
 
     def write(self, step, table, rows, attempt=1):
         """Write rows (a dict of its own columns each) as a part, with defaults for the other columns."""
-        columns = {name: [{**_DEFAULTS[table], **row}.get(name) for row in rows] for name in TABLES[table].names}
-        columns |= {"run": [self.record.id] * len(rows), "step": [step] * len(rows), "attempt": [attempt] * len(rows)}
+        columns = {
+            name: [{**_DEFAULTS[table], **row}.get(name) for row in rows] for name in TABLES[table].names
+        }
+        columns |= {
+            "run": [self.record.id] * len(rows),
+            "step": [step] * len(rows),
+            "attempt": [attempt] * len(rows),
+        }
         folder = self.folder / "results" / step_slug(step) / str(attempt)
         folder.mkdir(parents=True, exist_ok=True)
         _, path, count = write_part(folder, f"part-{table}-{len(self.booked)}", table, columns)
@@ -89,13 +95,11 @@ _DEFAULTS = {
 }
 
 
-@pytest.fixture
-def book(tmp_path):
-    """Return an empty run."""
-    workflow = tmp_path / "cloud-bench.yaml"
+def make_book(folder):
+    workflow = folder / "cloud-bench.yaml"
     workflow.write_text(WORKFLOW)
     return Book(
-        tmp_path,
+        folder,
         RunRecord(
             RUN, "cloud-bench", RunState.SUCCEEDED, workflow, START, START + 900_000_000_000,
             {"users": [1, 5, 10, 20, 30], "requests": 200},
@@ -103,6 +107,12 @@ def book(tmp_path):
              "memory": "251 GiB", "kernel": "6.1.0-18-amd64", "seed": 20261122},
         ),
     )  # fmt: skip
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Return an empty run."""
+    return make_book(tmp_path)
 
 
 def failure(message, action="nova.boot_server", kind="CloudAnswered"):
@@ -117,17 +127,25 @@ SNAPSHOT = [
 
 def snapshots(number, seed=1):
     """Return iterations of the snapshot scenario; every 30th fails in its second action."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - noise, not a secret
     for index in range(number):
         work = [(name, seconds * rng.lognormvariate(0, 0.14)) for name, seconds in SNAPSHOT]
         failed = index % 30 == 29
-        yield (work[:2], failure(f"image {index} went to error: no space", "nova.create_image")) if failed else (work, None)
+        yield (
+            (work[:2], failure(f"image {index} went to error: no space", "nova.create_image"))
+            if failed
+            else (work, None)
+        )
 
 
-@pytest.fixture
-def showcase(book):
-    """Return a run with a simulated cloud, tests, a matrix, a snapshot benchmark and a resumed one that grows."""
-    rng = random.Random(7)
+@pytest.fixture(scope="session")
+def showcase(tmp_path_factory):
+    """Return a run with a simulated cloud, tests, a matrix, a snapshot benchmark and a resumed one that grows.
+
+    It is made once: tests do not change it.
+    """
+    book = make_book(tmp_path_factory.mktemp("showcase"))
+    rng = random.Random(7)  # noqa: S311 - noise, not a secret
     book.record = replace(book.record, sessions=2, state=RunState.FAILED)
     cloud = {"name": NASTY, "kind": "embedded", "auth_url": "http://127.0.0.1:35357/v3", "simulated": True,
              "versions": {"nova": "simulated 1", "keystone": "simulated 1"}, "fingerprint": "9b1de0"}  # fmt: skip
@@ -175,4 +193,11 @@ def _results(step, matrix, scenario):
 
 def _sla(criterion, action, wanted, measured, passed):
     detail = f"{criterion} of {action or 'the iteration'} is {measured:.2f}, wanted {wanted}"
-    return {"criterion": criterion, "action": action, "wanted": wanted, "measured": measured, "passed": passed, "detail": detail}
+    return {
+        "criterion": criterion,
+        "action": action,
+        "wanted": wanted,
+        "measured": measured,
+        "passed": passed,
+        "detail": detail,
+    }
