@@ -120,7 +120,7 @@ def connect(cloud: Cloud, *, timeout: float = 300.0) -> Connection:
     from keystoneauth1.session import Session
     from openstack.connection import Connection
 
-    from rallyflow.clouds.transport import HttpSession
+    from rallyflow.clouds.session import HttpSession
 
     region = _region(cloud)
     verify, cert = region.get_requests_verify_args()

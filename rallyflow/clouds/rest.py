@@ -16,10 +16,10 @@ from functools import cached_property
 from typing import Any, BinaryIO
 
 from rallyflow.clouds.connection import answered, translated
+from rallyflow.clouds.session import HttpSession
 from rallyflow.clouds.transport import (
     TOTAL_TIMEOUT,
     ExchangeFailed,
-    HttpSession,
     Reply,
     Request,
     Security,

@@ -133,7 +133,7 @@ class Coordinator:
 
     def _start(self, plan: Plan) -> _Process:
         popen = subprocess.Popen(
-            [sys.executable, "-m", "rallyflow.bench.load.process"],
+            [sys.executable, "-P", "-m", "rallyflow.bench.load.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

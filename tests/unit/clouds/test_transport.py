@@ -8,11 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from rallyflow.clouds import transport
+from rallyflow.clouds.session import HttpSession
 from rallyflow.clouds.transport import (
     CurlCarrier,
     ExchangeFailed,
     Failure,
-    HttpSession,
     Request,
     Urllib3Carrier,
     exchange,
