@@ -213,9 +213,7 @@ def _check_filters(body: nodes.Expr) -> None:
     found = [*body.find_all(nodes.Filter), *([body] if isinstance(body, nodes.Filter) else [])]
     for node in found:
         if node.name not in _ENVIRONMENT.filters:
-            raise ExpressionError(
-                f"there is no filter {node.name!r}", did_you_mean(node.name, _ENVIRONMENT.filters)
-            )
+            raise ExpressionError(f"there is no filter {node.name!r}", did_you_mean(node.name, _ENVIRONMENT.filters))
 
 
 def _calls(body: nodes.Expr) -> tuple[str, ...]:
@@ -268,9 +266,7 @@ class Cells:
         """Return the outputs of the one cell with these matrix values; ValueError for none or several."""
         found = select_cells(axes, [matrix for matrix, _ in self._cells])
         if len(found) != 1:
-            raise ValueError(
-                f"where({_call_text(axes)}) matches {len(found)} cells; it must match exactly one"
-            )
+            raise ValueError(f"where({_call_text(axes)}) matches {len(found)} cells; it must match exactly one")
         return self._cells[found[0]][1]
 
 

@@ -101,9 +101,7 @@ Duration = Annotated[
     Field(ge=0),
     _schema(rf"^({_DURATION.pattern})$|{_EXPRESSION}", "1h30m"),
 ]
-Size = Annotated[
-    int, BeforeValidator(parse_size), Field(ge=0), _schema(rf"^({_SIZE.pattern})$|{_EXPRESSION}", "4GiB")
-]
+Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0), _schema(rf"^({_SIZE.pattern})$|{_EXPRESSION}", "4GiB")]
 Rate = Annotated[
     float, BeforeValidator(parse_rate), Field(ge=0), _schema(rf"^({_RATE.pattern})$|{_EXPRESSION}", "50/s")
 ]

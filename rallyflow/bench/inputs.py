@@ -36,13 +36,9 @@ class BenchmarkInputs(StepModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _check_offline(
-        cls, value: Any, handler: ModelWrapValidatorHandler[BenchmarkInputs]
-    ) -> BenchmarkInputs:
+    def _check_offline(cls, value: Any, handler: ModelWrapValidatorHandler[BenchmarkInputs]) -> BenchmarkInputs:
         """Look up scenario, arguments, contexts and criteria even when other fields are not right yet."""
-        found = (
-            [_detail(problem, value) for problem in _problems(value)] if isinstance(value, Mapping) else []
-        )
+        found = [_detail(problem, value) for problem in _problems(value)] if isinstance(value, Mapping) else []
         try:
             inputs = handler(value)
         except ValidationError as error:
@@ -75,9 +71,7 @@ def _detail(problem: Problem, value: Mapping[str, Any]) -> InitErrorDetails:
 
 def _kept(found: Mapping[str, Any]) -> InitErrorDetails:
     """Return an error that pydantic found itself, to be raised again beside ours."""
-    return InitErrorDetails(
-        type=_error(found["type"], found["msg"]), loc=tuple(found["loc"]), input=found["input"]
-    )
+    return InitErrorDetails(type=_error(found["type"], found["msg"]), loc=tuple(found["loc"]), input=found["input"])
 
 
 def _error(kind: str, text: str) -> PydanticCustomError:

@@ -37,9 +37,7 @@ def command(run: str, yes: bool, home: str | None, as_json: bool) -> Exit:
         if sys.stdin.isatty():
             click.confirm(f"Remove these {len(resources)}?", abort=True, err=True)
     count, left = destroy(place, record.id, Lines())
-    failures = [
-        {"kind": each.resource.kind, "name": each.resource.name, "error": each.error.what} for each in left
-    ]
+    failures = [{"kind": each.resource.kind, "name": each.resource.name, "error": each.error.what} for each in left]
     if as_json:
         print_json({"run": record.id, "removed": count - len(left), "left": failures})
     elif not count:

@@ -163,9 +163,7 @@ class LiveView(Lines):
 
         self._running: dict[StepId, tuple[float, Progress]] = {}
         self._console = Console(stderr=True)
-        self._live = Live(
-            console=self._console, refresh_per_second=8, transient=True, get_renderable=self._render
-        )
+        self._live = Live(console=self._console, refresh_per_second=8, transient=True, get_renderable=self._render)
 
     @contextmanager
     def shown(self) -> Iterator[None]:

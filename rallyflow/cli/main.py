@@ -107,8 +107,6 @@ def run(arguments: Sequence[str]) -> int:
         import traceback
 
         traceback.print_exc()
-        show_error(
-            InternalError(f"{type(error).__name__}: {error}", hint="please report this, with the lines above")
-        )
+        show_error(InternalError(f"{type(error).__name__}: {error}", hint="please report this, with the lines above"))
         return Exit.USAGE
     return int(result) if isinstance(result, int) else Exit.OK

@@ -37,9 +37,7 @@ def params_options(function: F) -> F:
     one = click.option(
         "-p", "--param", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a param; may be repeated"
     )
-    file = click.option(
-        "--params", "params_file", type=click.Path(path_type=Path), help="A YAML file with params"
-    )
+    file = click.option("--params", "params_file", type=click.Path(path_type=Path), help="A YAML file with params")
     return one(file(function))
 
 

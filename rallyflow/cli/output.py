@@ -84,9 +84,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         print(_line(row, widths, numeric, [len(text) for text in row]))
 
 
-def _line(
-    texts: Sequence[str], widths: Sequence[int], numeric: Sequence[bool], lengths: Sequence[int]
-) -> str:
+def _line(texts: Sequence[str], widths: Sequence[int], numeric: Sequence[bool], lengths: Sequence[int]) -> str:
     cells = []
     for text, width, right, length in zip(texts, widths, numeric, lengths, strict=True):
         padding = " " * (width - length)

@@ -14,7 +14,10 @@ from rallyflow.settings import Home
 @click.command("report", short_help="write the HTML report of a run")
 @run_argument
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Where to write  [default: report/index.html in the run's folder]"
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Where to write  [default: report/index.html in the run's folder]",
 )
 @click.option("--title", default="", help="The title of the page  [default: the workflow's name]")
 @home_option

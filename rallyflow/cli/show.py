@@ -68,9 +68,7 @@ def _show(
 
 
 def _step_row(step: StepRecord) -> tuple[Any, ...]:
-    took = (
-        format_duration((step.ended_ns - step.started_ns) / 1e9) if step.started_ns and step.ended_ns else "-"
-    )
+    took = format_duration((step.ended_ns - step.started_ns) / 1e9) if step.started_ns and step.ended_ns else "-"
     why = f"{step.error['code']} {step.error['what']}" if step.error else step.reason
     hint = f" (hint: {step.error['hint']})" if step.error.get("hint") else ""
     return step.id, step.uses, step.state, step.attempt, took, (why + hint) or "-"

@@ -43,7 +43,9 @@ def command(query: str, runs: tuple[str, ...], as_csv: bool, home: str | None, a
         columns = [column[0] for column in found.description or ()]
         rows: list[tuple[Any, ...]] = found.fetchall() if columns else []
     except duckdb.Error as error:
-        raise UsageError(f"the query failed: {error}", hint='see the columns: rallyflow sql "DESCRIBE actions"') from error
+        raise UsageError(
+            f"the query failed: {error}", hint='see the columns: rallyflow sql "DESCRIBE actions"'
+        ) from error
     finally:
         connection.close()
     _print(columns, rows, as_json=as_json, as_csv=as_csv)

@@ -61,9 +61,7 @@ class Service:
         """GET; statuses from 400 on raise the errors of `answered`, unless `accept` has them."""
         return self.request("GET", path, accept=accept)
 
-    def post(
-        self, path: str, body: Any, *, microversion: str = "", accept: Collection[int] = _NOTHING
-    ) -> Reply:
+    def post(self, path: str, body: Any, *, microversion: str = "", accept: Collection[int] = _NOTHING) -> Reply:
         """POST a JSON body; errors as of `get`."""
         import orjson
 
@@ -113,9 +111,7 @@ class Service:
         if known is None or known[0] is not token:
             known = self._headers[kind] = (token, _header_lines(token, kind))
         try:
-            return exchange(
-                Request(method, url, known[1], body, length, self._session.timeout, self._session.security)
-            )
+            return exchange(Request(method, url, known[1], body, length, self._session.timeout, self._session.security))
         except ExchangeFailed as error:
             raise CloudUnreachable(f"{method} {url}: {error}") from None
 

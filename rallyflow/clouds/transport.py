@@ -301,9 +301,7 @@ class Urllib3Carrier:
 
         pool = self._pools.get(security)
         if pool is None:
-            cert, key = (
-                (security.cert, None) if isinstance(security.cert, str) else security.cert or (None, None)
-            )
+            cert, key = (security.cert, None) if isinstance(security.cert, str) else security.cert or (None, None)
             pool = self._pools[security] = urllib3.PoolManager(
                 cert_reqs="CERT_REQUIRED" if security.verify else "CERT_NONE",
                 ca_certs=security.verify if isinstance(security.verify, str) else _system_authorities(),

@@ -70,9 +70,7 @@ class Expansion:
         )
         awaited = self._awaited(draft, cell, needs)
         mark = self.errors.source.key_mark(draft.path)
-        components = _components(
-            draft, [inputs, cell], deferred, [self._fingerprint(name) for name in awaited]
-        )
+        components = _components(draft, [inputs, cell], deferred, [self._fingerprint(name) for name in awaited])
         spec = draft.spec
         self.steps[step] = PlannedStep(
             id=step,
@@ -144,8 +142,7 @@ class Expansion:
             return None
         try:
             axes = {
-                name: evaluate_node(node, {"params": self.params, "matrix": cell})
-                for name, node in reference.where
+                name: evaluate_node(node, {"params": self.params, "matrix": cell}) for name, node in reference.where
             }
         except ExpressionError:
             return None  # depends on something that only a run knows

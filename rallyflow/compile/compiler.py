@@ -37,9 +37,7 @@ def compile_data(data: Any, source: Source, given: Mapping[str, Any]) -> Plan:
     """Return the plan of a file that has been read; WorkflowInvalid with all of its errors."""
     errors = Diagnostics(source)
     if not isinstance(data, dict):
-        errors.value(
-            (), "RF0212", "a workflow is a mapping", "start with `rallyflow: 1`, `name:` and `steps:`"
-        )
+        errors.value((), "RF0212", "a workflow is a mapping", "start with `rallyflow: 1`, `name:` and `steps:`")
         errors.stop_if_any()
     specs = _params(data, errors)
     params = resolve_params(specs, given, errors)
@@ -88,9 +86,7 @@ def _header(data: dict[str, Any], params: Mapping[str, Any], errors: Diagnostics
     return validate(Workflow, rest, (), errors)
 
 
-def _steps(
-    data: Mapping[str, Any], params: Mapping[str, Any], errors: Diagnostics
-) -> dict[str, Draft | None]:
+def _steps(data: Mapping[str, Any], params: Mapping[str, Any], errors: Diagnostics) -> dict[str, Draft | None]:
     raw = data.get("steps")
     drafts: dict[str, Draft | None] = {}
     for name, step in raw.items() if isinstance(raw, dict) else ():

@@ -83,9 +83,7 @@ def substitute(data: Any, path: Path, params: Mapping[str, Any], errors: Diagnos
         roots = {reference.root for expression in expressions_of(data) for reference in expression.references}
         if roots - {"params"}:
             names = ", ".join(sorted(roots - {"params"}))
-            errors.value(
-                path, "RF0245", f"{names} can't be used here", "only params are known when this is read"
-            )
+            errors.value(path, "RF0245", f"{names} can't be used here", "only params are known when this is read")
             return data
         return evaluate_template(data, {"params": params})
     except ExpressionError as error:

@@ -36,13 +36,9 @@ def expand(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> list[d
             errors.value((*path, name), "RF0230", f"the axis {name!r} has the same value twice")
     order = matrix.get("order", "declared")
     if order not in _ORDERS:
-        errors.value(
-            (*path, "order"), "RF0230", f"there is no order {order!r}", did_you_mean(str(order), _ORDERS)
-        )
+        errors.value((*path, "order"), "RF0230", f"there is no order {order!r}", did_you_mean(str(order), _ORDERS))
     for key in ("include", "exclude"):
-        if not isinstance(matrix.get(key, []), list) or len(_rows(matrix.get(key))) != len(
-            matrix.get(key, [])
-        ):
+        if not isinstance(matrix.get(key, []), list) or len(_rows(matrix.get(key))) != len(matrix.get(key, [])):
             errors.value((*path, key), "RF0230", f"{key} takes a list of mappings from axis to value")
     if len(errors.found) > before:
         return []
@@ -63,17 +59,9 @@ def _cells(
         products = itertools.product(*(axes[name] for name in reversed(names)))
         cells = [dict(zip(names, reversed(values), strict=True)) for values in products] if names else []
     else:
-        cells = (
-            [dict(zip(names, values, strict=True)) for values in itertools.product(*axes.values())]
-            if names
-            else []
-        )
+        cells = [dict(zip(names, values, strict=True)) for values in itertools.product(*axes.values())] if names else []
     excluded = _rows(matrix.get("exclude"))
-    cells = (
-        [cell for cell in cells if not any(row.items() <= cell.items() for row in excluded)]
-        if excluded
-        else cells
-    )
+    cells = [cell for cell in cells if not any(row.items() <= cell.items() for row in excluded)] if excluded else cells
     cells.extend(dict(row) for row in _rows(matrix.get("include")))
     if order == "random":
         random.Random(matrix.get("seed", 0)).shuffle(cells)  # noqa: S311 - an experiment's order, not a secret

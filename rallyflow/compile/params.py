@@ -161,9 +161,7 @@ def resolve_params(
     return values
 
 
-def _pick(
-    name: str, spec: Param, given: Mapping[str, Any], environment: Mapping[str, str]
-) -> tuple[Any, str]:
+def _pick(name: str, spec: Param, given: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Any, str]:
     if name in given:
         return given[name], " as given"
     variable = ENVIRONMENT_PREFIX + name.upper().replace("-", "_")

@@ -82,9 +82,7 @@ def _compose(text: str, errors: Diagnostics) -> yaml.Node | None:
         place = error.problem_mark or error.context_mark
         mark = Mark(place.line + 1, place.column + 1) if place else Mark()
         problem = error.problem or "not YAML"
-        errors.at(
-            mark, "RF0202", f"not valid YAML: {problem}", _syntax_hint(problem, errors.source.lines, mark)
-        )
+        errors.at(mark, "RF0202", f"not valid YAML: {problem}", _syntax_hint(problem, errors.source.lines, mark))
         return None
     except yaml.YAMLError as error:  # unprintable characters carry no mark
         errors.at(Mark(), "RF0202", f"not valid YAML: {' '.join(str(error).split())}")
@@ -101,9 +99,7 @@ def _nested_too_deep(text: str) -> bool:
             deepest = max(deepest, depth)
         elif character in "]}":
             depth = max(0, depth - 1)
-    indented = max(
-        (len(line) - len(line.lstrip(" -?")) for line in text.splitlines() if line.strip()), default=0
-    )
+    indented = max((len(line) - len(line.lstrip(" -?")) for line in text.splitlines() if line.strip()), default=0)
     return deepest > 4 * _MAX_DEPTH or indented > 8 * _MAX_DEPTH
 
 
@@ -166,9 +162,7 @@ class _Construction:
                 merges.append(value_node)
             elif key in result:
                 first = self.source.keys[(*path, key)].line
-                self.errors.at(
-                    mark, "RF0203", f"the key {key!r} is here twice", f"the first one is in line {first}"
-                )
+                self.errors.at(mark, "RF0203", f"the key {key!r} is here twice", f"the first one is in line {first}")
             else:
                 self.source.keys[(*path, key)] = mark
                 result[key] = self.value(value_node, (*path, key), depth + 1)

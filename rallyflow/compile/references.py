@@ -105,9 +105,7 @@ class Names:
                 hint = f"write params.{reference.root}"
             self.errors.value(place, "RF0241", f"there is no name {reference.root!r}", hint)
         elif len(place) > 2 and place[2] == "matrix" and reference.root != "params":
-            self.errors.value(
-                place, "RF0245", f"{reference.root} can't be used in a matrix", "only params can"
-            )
+            self.errors.value(place, "RF0245", f"{reference.root} can't be used in a matrix", "only params can")
         elif not reference.path:
             if reference.root in ("steps", "secrets"):
                 self.errors.value(place, "RF0241", f"{reference.root!r} needs a name after it")
@@ -121,13 +119,9 @@ class Names:
         if reference.root == "params" and reference.path[0] in self.errors.source.keys.get(("params",), ()):  # type: ignore[operator]
             return
         if reference.root == "matrix" and not known:
-            self.errors.value(
-                place, code, "there is no matrix here", "add a matrix to the step, or use params"
-            )
+            self.errors.value(place, code, "there is no matrix here", "add a matrix to the step, or use params")
             return
-        what = {"params": "param", "matrix": "matrix axis", "secrets": "secret", "run": "field of run"}[
-            reference.root
-        ]
+        what = {"params": "param", "matrix": "matrix axis", "secrets": "secret", "run": "field of run"}[reference.root]
         self.errors.value(
             place, code, f"there is no {what} {reference.path[0]!r}", did_you_mean(reference.path[0], known)
         )
@@ -171,9 +165,7 @@ class Names:
         if reference.where is None:
             return
         if not target.axes:
-            self.errors.value(
-                place, "RF0243", f"step {target.name!r} has no matrix to choose from with where()"
-            )
+            self.errors.value(place, "RF0243", f"step {target.name!r} has no matrix to choose from with where()")
         for axis, _ in reference.where:
             if target.axes and axis not in target.axes:
                 self.errors.value(

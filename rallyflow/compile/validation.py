@@ -53,17 +53,13 @@ def _in_data(location: Sequence[str | int], data: Any) -> Path:
     return tuple(path)
 
 
-def _note(
-    model: type[BaseModel], details: ErrorDetails, location: Path, path: Path, errors: Diagnostics
-) -> None:
+def _note(model: type[BaseModel], details: ErrorDetails, location: Path, path: Path, errors: Diagnostics) -> None:
     place = (*path, *location)
     last = str(location[-1]) if location else ""
     match details["type"]:
         case "extra_forbidden":
             known = _keys_at(model, location[:-1])
-            errors.key(
-                place, "RF0210", f"unknown key {last!r}", did_you_mean(last, known, "the keys here are: {}")
-            )
+            errors.key(place, "RF0210", f"unknown key {last!r}", did_you_mean(last, known, "the keys here are: {}"))
         case "missing":
             errors.key(place[:-1], "RF0211", f"the key {last!r} is missing", _describe(model, location))
         case kind:

@@ -26,9 +26,7 @@ REGION = "RegionOne"
 class EmbeddedInputs(StepModel):
     """The file's `with:`."""
 
-    servers: Servers = Field(
-        description="Where to run it: the first server that is this machine (provision/local)"
-    )
+    servers: Servers = Field(description="Where to run it: the first server that is this machine (provision/local)")
     speed: Speed = Field(default_factory=Speed, description="How fast the simulated cloud is")
     options: Options = Field(default_factory=Options, description="Switches of the simulated cloud")
     seed: int = Field(default=0, ge=0, description="Where all randomness of the cloud starts")

@@ -18,9 +18,7 @@ from rallyflow.model.values import Cloud
 class ExistingInputs(StepModel):
     """The file's `with:`."""
 
-    cloud: str = Field(
-        min_length=1, description="Entry of clouds.yaml; `envvars` reads the OS_* variables instead"
-    )
+    cloud: str = Field(min_length=1, description="Entry of clouds.yaml; `envvars` reads the OS_* variables instead")
     clouds_yaml: Path | None = Field(
         default=None,
         description="The clouds.yaml; without it the places where openstacksdk looks are searched",

@@ -56,9 +56,7 @@ def probe(name: str, clouds_yaml: Path | None, *, timeout: float = 30.0) -> Prob
         session = region.get_session()
         session.timeout = timeout
         access = session.auth.get_access(session)
-        file = (
-            None if name == loader.envvar_key or not loader.config_filename else Path(loader.config_filename)
-        )
+        file = None if name == loader.envvar_key or not loader.config_filename else Path(loader.config_filename)
         return Probed(
             auth_url=str(region.get_auth_args().get("auth_url", "")),
             region=region.get_region_name() or "",
@@ -72,9 +70,7 @@ def _region(name: str, clouds_yaml: Path | None) -> tuple[Any, Any]:
     from openstack import config
 
     if clouds_yaml is not None and not clouds_yaml.is_file():
-        raise NotFound(
-            f"there is no file {clouds_yaml}", hint="`clouds_yaml` names the file that the cloud is in"
-        )
+        raise NotFound(f"there is no file {clouds_yaml}", hint="`clouds_yaml` names the file that the cloud is in")
     if clouds_yaml is None:
         loader = config.OpenStackConfig()
     else:
@@ -103,9 +99,7 @@ def _errors_of(name: str) -> Iterator[None]:
             hint="check user, password, project and domains of its entry in clouds.yaml",
         ) from error
     except (keystone.ConnectionError, keystone.DiscoveryFailure) as error:
-        raise CloudUnreachable(
-            f"the cloud {name!r} does not answer: {error}", hint="is its auth_url right?"
-        ) from error
+        raise CloudUnreachable(f"the cloud {name!r} does not answer: {error}", hint="is its auth_url right?") from error
     except (sdk.ConfigException, keystone.MissingRequiredOptions) as error:
         raise NotFound(
             f"the cloud {name!r} can't be read from clouds.yaml: {error}",

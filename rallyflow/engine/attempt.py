@@ -167,9 +167,7 @@ def _as_ours(error: Exception) -> RallyflowError:
             log.error("%s %s%s", error.code, error.what, f" ({error.hint})" if error.hint else "")
         return error
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(
-            f"no space left to write {error.filename}", hint="free some space, then `rallyflow resume`"
-        )
+        return DiskFull(f"no space left to write {error.filename}", hint="free some space, then `rallyflow resume`")
     log.error("%s", traceback.format_exc())
     place = traceback.extract_tb(error.__traceback__)[-1]
     return InternalError(

@@ -105,9 +105,7 @@ class _Turn:
         self._free(step)
         planned = self.graph.steps[step]
         attempt = self.attempts[step] - self.view.earlier.get(step, 0)
-        again = (
-            event.error is not None and event.error in planned.retry.on and attempt < planned.retry.attempts
-        )
+        again = event.error is not None and event.error in planned.retry.on and attempt < planned.retry.attempts
         if event.state is StepState.ERRORED and again and self.stop is Stop.NO:
             self._move(step, StepState.RETRYING)
             self.commands.append(Delay(step, attempt))

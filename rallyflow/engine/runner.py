@@ -142,9 +142,7 @@ class Runner:
             case Start(step, attempt):
                 return self._start(step, attempt)
             case Revive(step):
-                self._tasks.append(
-                    self._task("revive", step, self._view.attempts[step], self._values.of(step))
-                )
+                self._tasks.append(self._task("revive", step, self._view.attempts[step], self._values.of(step)))
             case Settle(step, state, reason):
                 self._record("settled", step, state, {"reason": reason})
             case Delay(step, number):
@@ -176,11 +174,7 @@ class Runner:
             return [self._outcome(step, attempt, attempts.failure(error))]
         task = self._task("run", step, attempt, inputs)
         if planned.inline:
-            return [
-                self._outcome(
-                    step, attempt, attempts.perform(task, self._journal, Flag(), lambda _progress: None)
-                )
-            ]
+            return [self._outcome(step, attempt, attempts.perform(task, self._journal, Flag(), lambda _progress: None))]
         self._tasks.append(task)
         if planned.timeout is not None:
             self._set_timer(planned.timeout, "timeout", step, attempt)
@@ -250,9 +244,7 @@ class Runner:
     def _await(self) -> list[Event]:
         """Wait until something happens; returns what the core has to hear about."""
         moments = [
-            moment
-            for moment in (self._timers[0][0] if self._timers else None, self._pool.next_kill())
-            if moment
+            moment for moment in (self._timers[0][0] if self._timers else None, self._pool.next_kill()) if moment
         ]
         seconds = max(0.0, min(moments) - time.monotonic()) if moments else None
         ready = wait([*self._pool.connections(), self._signals.descriptor], seconds)

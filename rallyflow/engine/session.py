@@ -92,9 +92,7 @@ class Session:
 
         def removed(resource: Resource) -> None:
             body = {"kind": resource.kind, "name": resource.name}
-            self._record(
-                Event("removed", self.run, resource.step, resource.attempt, body=body), listener, fold=False
-            )
+            self._record(Event("removed", self.run, resource.step, resource.attempt, body=body), listener, fold=False)
 
         return undo(self.journal, resources, removed)
 
@@ -140,9 +138,7 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
     """
     session = Session(home, run)
     if not session.place.directory.is_dir():
-        raise UsageError(
-            f"the folder of run {run} is gone: {session.place.directory}", hint="it can't be resumed"
-        )
+        raise UsageError(f"the folder of run {run} is gone: {session.place.directory}", hint="it can't be resumed")
     with session.entered():
         wait_for_the_dead(session.place.directory)
         plan = read_plan(session.place.directory)
@@ -238,9 +234,7 @@ def _reopen(session: Session, steps: list[StepRecord], listener: Listener) -> No
     for step in steps:
         if step.state in _OPEN_AFTER_DEATH:
             reason = {"reason": "in flight when the engine ended"}
-            events.append(
-                Event("interrupted", session.run, step.id, step.attempt, StepState.INTERRUPTED, now, reason)
-            )
+            events.append(Event("interrupted", session.run, step.id, step.attempt, StepState.INTERRUPTED, now, reason))
         if not step.state.final and step.state is not StepState.PLANNED:
             events.append(Event("reopened", session.run, step.id, step.attempt, StepState.PLANNED, now))
     session.journal.record(events)

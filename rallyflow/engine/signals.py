@@ -27,9 +27,7 @@ class Signals:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Handle SIGINT and SIGTERM inside the block."""
-        before = {
-            number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:

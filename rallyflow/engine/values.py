@@ -51,11 +51,7 @@ class Values:
         if expression.calls == () and not succeeded():
             return False  # like anywhere else: a plain condition is on top of success()
         try:
-            return bool(
-                expression.evaluate(
-                    {**self._names(step, _steps_in("${{ " + step.condition + " }}")), **names}
-                )
-            )
+            return bool(expression.evaluate({**self._names(step, _steps_in("${{ " + step.condition + " }}")), **names}))
         except ExpressionError as error:
             raise InputsInvalid(f"if: {error}", hint=error.hint, where=step.where) from error
 
@@ -87,9 +83,7 @@ class Values:
 
     def _step(self, name: str) -> Any:
         if name in self._plan.groups:
-            return Cells(
-                [(self._matrix[cell], self._outputs.get(cell, {})) for cell in self._plan.groups[name]]
-            )
+            return Cells([(self._matrix[cell], self._outputs.get(cell, {})) for cell in self._plan.groups[name]])
         return self._outputs.get(name, {})
 
 
@@ -111,11 +105,7 @@ def _put(data: Any, path: tuple[str | int, ...], value: Any) -> None:
 def read_secrets(names: tuple[str, ...]) -> dict[str, str]:
     """Return the secrets of a workflow from the environment; UsageError names the variables that are missing."""
     found = {name: os.environ.get(SECRET_PREFIX + name.upper().replace("-", "_")) for name in names}
-    missing = [
-        SECRET_PREFIX + name.upper().replace("-", "_") for name, value in found.items() if value is None
-    ]
+    missing = [SECRET_PREFIX + name.upper().replace("-", "_") for name, value in found.items() if value is None]
     if missing:
-        raise UsageError(
-            f"the workflow needs secrets: {', '.join(missing)}", hint="set them in the environment"
-        )
+        raise UsageError(f"the workflow needs secrets: {', '.join(missing)}", hint="set them in the environment")
     return {name: value for name, value in found.items() if value is not None}

@@ -23,9 +23,7 @@ class JournalLedger:
         self._reader = JournalReader(journal, root)
         self._owner = (run, step, attempt)
 
-    def intend(
-        self, kind: str, name: str, *, inside: int = 0, detail: Mapping[str, Any] | None = None
-    ) -> int:
+    def intend(self, kind: str, name: str, *, inside: int = 0, detail: Mapping[str, Any] | None = None) -> int:
         """Book that an object is about to be made; returns the ledger id."""
         now = now_ns()
         with self._journal.transaction() as connection:
@@ -80,10 +78,7 @@ class JournalParts:
         with self._journal.transaction() as connection:
             connection.executemany(
                 "INSERT INTO part (path, run, step, attempt, tbl, rows, time_ns) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (str(path.relative_to(self._root)), *self._owner, table, rows, now)
-                    for table, path, rows in parts
-                ],
+                [(str(path.relative_to(self._root)), *self._owner, table, rows, now) for table, path, rows in parts],
             )
 
     def mine(self, table: str) -> Sequence[Part]:

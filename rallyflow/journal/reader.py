@@ -41,9 +41,7 @@ class JournalReader:
         """Return the run of an id, a unique beginning or end of one, or `@latest`; UsageError when it is not one run."""
         runs = self.runs()
         if not runs:
-            raise UsageError(
-                "there is no run yet", hint="start one: rallyflow apply workflows/quickstart.yaml"
-            )
+            raise UsageError("there is no run yet", hint="start one: rallyflow apply workflows/quickstart.yaml")
         if reference == "@latest":
             return runs[-1]
         found = [run for run in runs if run.id == reference] or [
@@ -74,9 +72,7 @@ class JournalReader:
             for seq, kind, run, step, attempt, state, time_ns, body in rows
         ]
 
-    def resources(
-        self, run: str | None = None, *, step: str | None = None, open_only: bool = True
-    ) -> list[Resource]:
+    def resources(self, run: str | None = None, *, step: str | None = None, open_only: bool = True) -> list[Resource]:
         """Return booked resources, oldest first: of a run or of all, of a step or of all."""
         where, parameters = ["1"], []
         if run is not None:

@@ -181,9 +181,7 @@ def _fold_run(connection: sqlite3.Connection, event: Event) -> None:
         )
     elif event.state:
         ended = event.time_ns if event.state != RunState.RUNNING else 0
-        connection.execute(
-            "UPDATE run SET state = ?, ended_ns = ? WHERE id = ?", (event.state, ended, event.run)
-        )
+        connection.execute("UPDATE run SET state = ?, ended_ns = ? WHERE id = ?", (event.state, ended, event.run))
 
 
 @contextlib.contextmanager

@@ -30,9 +30,7 @@ def step_key(run: RunId, step: StepId) -> str:
 
 def step_slug(step: StepId) -> str:
     """Return a folder name for a step: readable, unique, and without the characters that globs and shells know."""
-    plain = "".join(
-        c if c.isalnum() or c in "-_." else {"[": ".", "]": "", "=": "-"}.get(c, "_") for c in step
-    )
+    plain = "".join(c if c.isalnum() or c in "-_." else {"[": ".", "]": "", "=": "-"}.get(c, "_") for c in step)
     if plain == step and not step.startswith("."):
         return plain
     return f"{plain[:80]}.{hashlib.sha256(step.encode()).hexdigest()[:8]}"

@@ -61,9 +61,7 @@ class Resource:
     state: ResourceState
     external_id: str = ""
     inside: int = 0
-    detail: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # what the handler needs to find it; never a secret
+    detail: Mapping[str, Any] = field(default_factory=dict)  # what the handler needs to find it; never a secret
     created_ns: int = 0
 
 

@@ -21,6 +21,4 @@ class RetryPolicy(BaseModel):
     factor: float = Field(2.0, ge=1, description="Each further delay is this much longer")
     max_delay: Duration = Field(60.0, description="No delay is longer than this")
     jitter: bool = Field(True, description="Add a random part, so that parallel steps do not return together")
-    on: tuple[RetryClass, ...] = Field(
-        ("transient",), description="The classes of errors that are tried again"
-    )
+    on: tuple[RetryClass, ...] = Field(("transient",), description="The classes of errors that are tried again")

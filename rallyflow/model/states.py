@@ -32,16 +32,12 @@ class StepState(StrEnum):
         return self in _FINAL
 
 
-_OPEN = frozenset(
-    {StepState.PLANNED, StepState.READY, StepState.RUNNING, StepState.RETRYING, StepState.REVIVING}
-)
+_OPEN = frozenset({StepState.PLANNED, StepState.READY, StepState.RUNNING, StepState.RETRYING, StepState.REVIVING})
 _FINAL = frozenset({StepState.SUCCEEDED, StepState.FAILED, StepState.INCONCLUSIVE})
 
 TRANSITIONS: dict[StepState, frozenset[StepState]] = {
     StepState.PLANNED: frozenset({StepState.READY, StepState.SKIPPED, StepState.CANCELLED}),
-    StepState.READY: frozenset(
-        {StepState.RUNNING, StepState.SKIPPED, StepState.CANCELLED, StepState.ERRORED}
-    ),
+    StepState.READY: frozenset({StepState.RUNNING, StepState.SKIPPED, StepState.CANCELLED, StepState.ERRORED}),
     StepState.RUNNING: frozenset(
         {
             StepState.SUCCEEDED,
@@ -54,9 +50,7 @@ TRANSITIONS: dict[StepState, frozenset[StepState]] = {
         }
     ),
     StepState.RETRYING: frozenset({StepState.READY, StepState.CANCELLED, StepState.INTERRUPTED}),
-    StepState.REVIVING: frozenset(
-        {StepState.SUCCEEDED, StepState.PLANNED, StepState.ERRORED, StepState.CANCELLED}
-    ),
+    StepState.REVIVING: frozenset({StepState.SUCCEEDED, StepState.PLANNED, StepState.ERRORED, StepState.CANCELLED}),
     StepState.SUCCEEDED: frozenset({StepState.REVIVING}),  # on resume, when a later step needs what it made
     StepState.FAILED: frozenset(),
     StepState.INCONCLUSIVE: frozenset(),

@@ -51,9 +51,7 @@ class Ledger(Protocol):
     Both calls are durable when they return, and may be used from any thread of the attempt.
     """
 
-    def intend(
-        self, kind: str, name: str, *, inside: int = 0, detail: Mapping[str, Any] | None = None
-    ) -> int:
+    def intend(self, kind: str, name: str, *, inside: int = 0, detail: Mapping[str, Any] | None = None) -> int:
         """Book that an object is about to be made; returns the ledger id."""
 
     def created(self, resource: int, external_id: str, *, detail: Mapping[str, Any] | None = None) -> None:

@@ -46,9 +46,7 @@ class Cloud(Value):
     ledger_id: int = Field(
         default=0, description="The cloud's own row in the ledger; 0 for a cloud that was there before"
     )
-    fingerprint: str = Field(
-        default="", description="Changes when anything changes that can affect a measurement"
-    )
+    fingerprint: str = Field(default="", description="Changes when anything changes that can affect a measurement")
 
 
 class Verification(Value):

@@ -25,9 +25,7 @@ class Param(FileModel):
         "str",
         description="str, int, float, bool, duration, size, rate, percent, enum, list(TYPE) or map(TYPE)",
     )
-    default: Any = Field(
-        None, description="Used when nothing else gives a value; without it the value must be given"
-    )
+    default: Any = Field(None, description="Used when nothing else gives a value; without it the value must be given")
     description: str = ""
     min: float | None = Field(None, description="The smallest value allowed (of each item of a list)")
     max: float | None = Field(None, description="The largest value allowed (of each item of a list)")
@@ -49,13 +47,9 @@ class Step(FileModel):
     """One step of the workflow."""
 
     uses: str = Field(description="The step type, such as benchmark, or deploy/embedded")
-    with_: dict[str, Any] = Field(
-        default_factory=dict, alias="with", description="The inputs of the step type"
-    )
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="The inputs of the step type")
     description: str = ""
-    needs: list[str] = Field(
-        default_factory=list, description="Steps to wait for, beside those that data comes from"
-    )
+    needs: list[str] = Field(default_factory=list, description="Steps to wait for, beside those that data comes from")
     matrix: dict[str, Any] | None = Field(
         None, description="Axes with lists of values: the step becomes one step for each combination"
     )
@@ -66,9 +60,7 @@ class Step(FileModel):
     )
     timeout: Duration | None = Field(None, description="For each attempt; it is stopped after that time")
     retry: RetryPolicy | None = None
-    locks: list[str] = Field(
-        default_factory=list, description="Held while the step runs: no two holders at a time"
-    )
+    locks: list[str] = Field(default_factory=list, description="Held while the step runs: no two holders at a time")
     on_failure: OnFailure = Field(
         "stop", description="stop: steps that need this one are skipped; continue: they run all the same"
     )

@@ -1,7 +1,7 @@
-"""Makes `assets/vega-embed.js`, the chart library inside of every report: `python -m rallyflow.report.bundle`.
+"""Makes `assets/vega-embed.js`, the chart library of every report: `python -m rallyflow.report.bundle`.
 
-Needs vl-convert-python (dependency group `bundle`), which carries Vega, Vega-Lite and Vega-Embed; no network. The file
-is checked in, so that users need none of this. It leaves `vegaEmbed` in the page, and nothing else.
+Needs vl-convert-python (dependency group `bundle`), which carries Vega, Vega-Lite and Vega-Embed; no network.
+The file is checked in, so that users need none of this. It leaves `vegaEmbed` in the page, and nothing else.
 """
 
 from __future__ import annotations

@@ -17,15 +17,9 @@ class Line(StepModel):
     x: str | None = Field(
         None, description="The matrix axis along the bottom; by default the numeric one with most values"
     )
-    y: Measure = Field(
-        "mean", description="What is drawn: a duration, iterations per second, or the share that failed"
-    )
-    by: str | None = Field(
-        None, description="The matrix axis with a line for each value; by default all other axes"
-    )
-    action: str | None = Field(
-        None, description="One action, such as nova.boot_server; by default the whole iteration"
-    )
+    y: Measure = Field("mean", description="What is drawn: a duration, iterations per second, or the share that failed")
+    by: str | None = Field(None, description="The matrix axis with a line for each value; by default all other axes")
+    action: str | None = Field(None, description="One action, such as nova.boot_server; by default the whole iteration")
 
 
 class ChartChoice(StepModel):

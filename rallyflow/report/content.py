@@ -101,7 +101,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """A line of the table of steps: one step, or the cells of a large matrix together. Shares are of the run's time."""
+    """One step, or all cells of a large matrix. `offset` and `width` are shares of the run's time."""
 
     name: str
     uses: str
@@ -140,7 +140,5 @@ class Report:
 def clouds(steps: Sequence[StepRecord]) -> dict[str, Mapping[str, Any]]:
     """Return the clouds that steps gave, by the step's id."""
     return {
-        step.id: cloud
-        for step in steps
-        if isinstance(cloud := step.outputs.get("cloud"), Mapping) and "kind" in cloud
+        step.id: cloud for step in steps if isinstance(cloud := step.outputs.get("cloud"), Mapping) and "kind" in cloud
     }

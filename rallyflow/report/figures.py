@@ -1,6 +1,7 @@
 """The charts of one benchmark cell: a specification, the rows that it draws, and words that say the same.
 
-Rows are kept as columns, which takes a third of the room, and with five digits, which is more than can be seen.
+Rows are kept as columns, which takes a third of the room, and with five digits: more
+can't be seen.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Columns = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A chart: a title, a sentence or two that say what it shows (its text alternative), and what Vega-Lite draws."""
+    """A chart: title, a sentence or two that say what it shows (its text alternative), what is drawn."""
 
     title: str
     text: str
@@ -92,8 +93,8 @@ def ranges(rows: Sequence[ActionSummary], unit: Unit) -> Figure | None:
     }
     slowest, values = max(measured.items(), key=lambda item: item[1].median)
     text = (
-        f"Line: shortest to longest; tick: median; bar: from there to p95. {slowest} takes the most time by its "
-        f"median, {unit.spell(values.median)}."
+        f"Line: shortest to longest; tick: median; bar: from there to p95. {slowest} takes the most time by "
+        f"its median, {unit.spell(values.median)}."
     )
     spec = specs.ranges(tuple(measured), unit.name)
     return Figure("Spread of each action", text, spec, {"rows": {"action": list(measured), **data}})
@@ -152,8 +153,9 @@ def _who(first: int, last: int) -> str:
 
 def _stack_text(envelope: Envelope, unit: Unit, *, failed: bool) -> str:
     longest = max(envelope.buckets, key=lambda bucket: bucket.longest)
-    text = f"The longest iteration took {unit.spell(longest.longest)} (iteration {_who(longest.first, longest.last)})."
+    which = _who(longest.first, longest.last)
+    text = f"The longest iteration took {unit.spell(longest.longest)} (iteration {which})."
     if not envelope.exact:
         size = -(-envelope.iterations // len(envelope.buckets))
-        text += f" Colours: median of each action over {count(size)} neighbouring iterations; line: the longest of them."
+        text += f" Colours: median of each action over {count(size)} neighbouring iterations; line: the longest."
     return f"{text} Triangles: failures." if failed else text

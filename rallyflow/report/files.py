@@ -27,7 +27,5 @@ def write_text(path: Path, text: str) -> None:
         with suppress(OSError):
             temporary.unlink()
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(
-                f"no space left to write {path}", hint="free some space, then `rallyflow resume`"
-            ) from error
+            raise DiskFull(f"no space left to write {path}", hint="free some space, then `rallyflow resume`") from error
         raise StorageError(f"can't write {path}: {error}") from error

@@ -1,4 +1,4 @@
-"""Gathers what a report says: from the journal's records and the booked parts to a `Report`. Reads, never writes."""
+"""Gathers what a report says, from the journal's records and the booked parts. Reads, never writes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def gather(
     charts: Sequence[ChartChoice] = (),
     title: str = "",
 ) -> Report:
-    """Return the report of a run: of the benchmarks that `of` names (also of other runs), or of all of its own.
+    """Return the report of a run: of the benchmarks that `of` names (also of other runs), or all of its own.
 
     Raises NotFound for an unknown run, InputsInvalid for a chart of what is not there, StorageError.
     """
@@ -47,12 +47,8 @@ def gather(
         measured = measure(connection, detail)
         tests = queries.tests(connection)
     benchmarks = _benchmarks(records, measured, detail)
-    verifications = [
-        Verification(step, tests[key]) for step in steps if (key := (step.run, step.id)) in tests
-    ]
-    simulated = [
-        str(cloud.get("name", name)) for name, cloud in clouds(steps).items() if cloud.get("simulated")
-    ]
+    verifications = [Verification(step, tests[key]) for step in steps if (key := (step.run, step.id)) in tests]
+    simulated = [str(cloud.get("name", name)) for name, cloud in clouds(steps).items() if cloud.get("simulated")]
     return Report(
         title or run.name,
         run,
@@ -69,14 +65,10 @@ def gather(
     )
 
 
-def _chosen(
-    history: History, steps: Sequence[StepRecord], of: Sequence[BenchmarkResults] | None
-) -> list[StepRecord]:
+def _chosen(history: History, steps: Sequence[StepRecord], of: Sequence[BenchmarkResults] | None) -> list[StepRecord]:
     if of is None:
         return [step for step in steps if step.uses == "benchmark" or "results" in step.outputs]
-    known = {
-        run: {str(step.id): step for step in history.steps(run)} for run in {results.run for results in of}
-    }
+    known = {run: {str(step.id): step for step in history.steps(run)} for run in {results.run for results in of}}
     missing = [results.step for results in of if results.step not in known[results.run]]
     if missing:
         raise InputsInvalid(f"of: there is no step {missing[0]!r} in its run")
@@ -87,17 +79,11 @@ def _parts(history: History, run: str, records: Sequence[StepRecord]) -> list[Pa
     """Return the parts of the chosen benchmarks, and the tests of the run."""
     chosen = {(record.run, record.id) for record in records}
     parts = (part for name in {run, *(record.run for record in records)} for part in history.parts(name))
-    return [
-        part
-        for part in parts
-        if (part.run, part.step) in chosen or (part.run == run and part.table == "tests")
-    ]
+    return [part for part in parts if (part.run, part.step) in chosen or (part.run == run and part.table == "tests")]
 
 
 def _benchmarks(records: Sequence[StepRecord], measured: Measured, detail: Detail) -> list[Benchmark]:
-    return [
-        benchmark(record, measured, charted=number < detail.charted) for number, record in enumerate(records)
-    ]
+    return [benchmark(record, measured, charted=number < detail.charted) for number, record in enumerate(records)]
 
 
 def _groups(benchmarks: Sequence[Benchmark], charts: Sequence[ChartChoice]) -> list[Group]:
@@ -105,9 +91,7 @@ def _groups(benchmarks: Sequence[Benchmark], charts: Sequence[ChartChoice]) -> l
     for item in benchmarks:
         named.setdefault((item.record.run, item.record.name), []).append(item)
     drawn = [_drawn(cells, charts) for cells in named.values()]
-    return [
-        _group(name, cells, figures) for ((_, name), cells), figures in zip(named.items(), drawn, strict=True)
-    ]
+    return [_group(name, cells, figures) for ((_, name), cells), figures in zip(named.items(), drawn, strict=True)]
 
 
 def _drawn(cells: Sequence[Benchmark], charts: Sequence[ChartChoice]) -> list[Figure]:
@@ -123,16 +107,12 @@ def _group(name: str, cells: Sequence[Benchmark], figures: Sequence[Figure]) -> 
     unit = unit_for(medians[len(medians) // 2] if medians else None)
     bare = sum(not cell.figures and bool(cell.summary.count) for cell in cells)
     note = (
-        f"{plural(bare, 'cell')} of this matrix have tables only: charts are drawn for the first ones."
-        if bare
-        else ""
+        f"{plural(bare, 'cell')} of this matrix have tables only: charts are drawn for the first ones." if bare else ""
     )
     return Group(name, cells, matrix.axes_of(cells), figures, unit, note)
 
 
-def _facts(
-    run: RunRecord, steps: Sequence[StepRecord], benchmarks: Sequence[Benchmark]
-) -> list[tuple[str, str]]:
+def _facts(run: RunRecord, steps: Sequence[StepRecord], benchmarks: Sequence[Benchmark]) -> list[tuple[str, str]]:
     ended = run.ended_ns or max((step.ended_ns for step in steps), default=0)
     done = sum(step.state.ended for step in steps)
     facts = [
@@ -143,10 +123,7 @@ def _facts(
     if benchmarks:
         facts.append(("Iterations", count(sum(item.summary.count for item in benchmarks))))
         facts.append(("Failed", count(sum(item.summary.failed for item in benchmarks))))
-    kinds = [
-        f"{cloud['kind']}{' (simulated)' if cloud.get('simulated') else ''}"
-        for cloud in clouds(steps).values()
-    ]
+    kinds = [f"{cloud['kind']}{' (simulated)' if cloud.get('simulated') else ''}" for cloud in clouds(steps).values()]
     if kinds:
         facts.append(("Cloud", ", ".join(dict.fromkeys(kinds))))
     return facts
@@ -177,10 +154,9 @@ def _seams(run: RunRecord, benchmarks: Sequence[Benchmark]) -> list[str]:
     for item in benchmarks:
         for before, after in pairwise(item.sessions):
             gap = format_duration(max(0, after.first_ns - before.last_ns) / 1e9)
-            lines.append(
-                f"{item.record.id}: attempt {before.attempt} left {plural(before.iterations, 'iteration')}; attempt "
-                f"{after.attempt} went on {gap} later, at {moment(after.first_ns)}, with {count(after.iterations)} more."
-            )
+            left = f"attempt {before.attempt} left {plural(before.iterations, 'iteration')}"
+            went_on = f"attempt {after.attempt} went on {gap} later, at {moment(after.first_ns)}"
+            lines.append(f"{item.record.id}: {left}; {went_on}, with {count(after.iterations)} more.")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Charts over the cells of a matrix: how a figure changes along one axis, a line for each value of the others."""
+"""Charts over the cells of a matrix: a figure along one axis, with a line for each value of the others."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ def _numeric_axis(cells: Sequence[Benchmark]) -> str | None:
     sizes = {}
     for axis in axes_of(cells):
         values = {
-            cell.record.matrix.get(axis)
-            for cell in cells
-            if not isinstance(cell.record.matrix.get(axis), list | dict)
+            cell.record.matrix.get(axis) for cell in cells if not isinstance(cell.record.matrix.get(axis), list | dict)
         }
         if len(values) > 1 and all(_is_number(value) for value in values):
             sizes[axis] = len(values)
@@ -137,7 +135,7 @@ def _axis_value(value: object) -> Any:
 
 
 def _x_axis(x: str, ticks: Sequence[float]) -> Any:
-    """Return a numeric axis with a tick at each value that was tried, or one of names when there are no ticks."""
+    """Return a numeric axis with a tick at each value that was tried; one of names when there are none."""
     import altair as alt
 
     if ticks:
@@ -160,9 +158,7 @@ def _colour(lines: Sequence[str]) -> Any:
 
     colours = [PALETTE[index % len(PALETTE)] for index in range(len(lines))]
     legend = alt.Legend(title=None, symbolOpacity=1) if len(lines) > 1 else None
-    return alt.Color(
-        "line:N", scale=alt.Scale(domain=list(lines), range=colours), sort=list(lines), legend=legend
-    )
+    return alt.Color("line:N", scale=alt.Scale(domain=list(lines), range=colours), sort=list(lines), legend=legend)
 
 
 def _line(cell: Benchmark, others: Sequence[str]) -> str:
@@ -188,7 +184,8 @@ def _text(
     lines: Sequence[str],
 ) -> str:
     low, high = min(points, key=lambda point: point[1]), max(points, key=lambda point: point[1])
-    text = f"Lowest {_spell(low[1], choice.y)} ({_at(low[0], x, others)}), highest {_spell(high[1], choice.y)} ({_at(high[0], x, others)})."
+    least, most = (f"{_spell(value, choice.y)} ({_at(cell, x, others)})" for cell, value in (low, high))
+    text = f"Lowest {least}, highest {most}."
     if _has_band(choice, lines):
         text += " The band reaches from the mean to p95."
     return text

@@ -30,7 +30,7 @@ SMALLEST_BATCH = 5  # iterations
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How fine charts are, by how many cells share the page: no page has more points than a few large ones."""
+    """How fine charts are, by how many cells share the page: many cells have fewer points each."""
 
     buckets: int
     slices: int
@@ -124,7 +124,7 @@ def _seams(sessions: Sequence[queries.Session]) -> list[float]:
 
 
 def _trends(shape: Envelope) -> list[str]:
-    """Return a sentence for the iteration, and for each of its actions, that changed while the benchmark ran."""
+    """Return a sentence for the iteration and for each action that changed while the benchmark ran."""
     series = {"The whole iteration": [bucket.middle for bucket in shape.buckets]}
     series |= {action.label: list(values) for action, values in shape.actions.items() if all(values)}
     middles = [(bucket.first + bucket.last) / 2 for bucket in shape.buckets]
@@ -143,7 +143,8 @@ def _trend(name: str, middles: Sequence[float], values: Sequence[float], iterati
         return ""
     verb = "grew" if found.slope > 0 else "fell"
     first, last = (spell(max(0.0, value)) for value in (found.first, found.last))
-    return f"{name} {verb} while the load ran: from {first} to {last}, {spell(abs(found.slope))} with each iteration."
+    step = spell(abs(found.slope))
+    return f"{name} {verb} while the load ran: from {first} to {last}, {step} with each iteration."
 
 
 def _health(cell: Cell, measured: Measured, whole: summary.Summary) -> list[Health]:
@@ -153,9 +154,7 @@ def _health(cell: Cell, measured: Measured, whole: summary.Summary) -> list[Heal
     late = measured.lateness.get(cell)
     if late is not None:
         good = whole.durations is None or late.p99 <= LATE * whole.durations.median
-        found.append(
-            Health(f"99 of 100 iterations started at most {spell(late.p99)} later than planned.", good)
-        )
+        found.append(Health(f"99 of 100 iterations started at most {spell(late.p99)} later than planned.", good))
     return found
 
 
@@ -163,7 +162,8 @@ def _generator(processes: Sequence[queries.Generator]) -> Health:
     if not processes:
         return Health("How busy the load generator was is not recorded.")
     busiest = max(processes, key=lambda process: process.mean)
-    used = f"The load generator ({plural(len(processes), 'process', 'processes')}) used {percent(busiest.mean)} of a core"
+    number = plural(len(processes), "process", "processes")
+    used = f"The load generator ({number}) used {percent(busiest.mean)} of a core"
     if busiest.mean >= BUSY:
         return Health(f"{used}: it may have been the bottleneck, and the figures its own.", good=False)
     return Health(f"{used} where it was busiest, so it was not the bottleneck.")

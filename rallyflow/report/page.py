@@ -1,7 +1,7 @@
-"""Turns a `Report` into one HTML file that needs no network: style, script, chart library and data are inside.
+"""Turns a `Report` into one HTML file without network: style, script, chart library and data are inside.
 
-Whatever came from a cloud or a file is text: Jinja escapes it, data for scripts cannot end its element, and the page's
-own policy lets a browser run only the two scripts that we put there, and load nothing.
+Whatever came from a cloud or a file is text: Jinja escapes it, data for scripts cannot end its element, and
+the page's own policy lets a browser run only the two scripts that we put there, and load nothing.
 """
 
 from __future__ import annotations

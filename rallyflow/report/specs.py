@@ -1,8 +1,8 @@
 """The charts as Vega-Lite specifications, written with Altair, without any data.
 
-A specification depends only on labels and units, so that cells of a matrix share one (Altair takes 20 ms for each).
-Rows are referred to by a name; the page joins them. Colours are names of the page's style, so that charts follow dark
-mode and print. Widths are the page's business.
+A specification depends only on labels and units, so that cells of a matrix share one: Altair takes 20 ms for
+each. Rows are referred to by a name; the page joins them. Colours are names of the page's style, so that
+charts follow dark mode and print. Widths are the page's business.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Spec = Mapping[str, Any]
 
 @lru_cache(maxsize=256)
 def stack(labels: tuple[str, ...], unit: str, *, exact: bool, failed: bool) -> Spec:
-    """Return areas on top of each other from `rows` (x, y, action, o), with the outline and tooltips of `buckets`.
+    """Return areas on top of each other from `rows` (x, y, action, o), with the tooltips of `buckets`.
 
     Unless the buckets are exact, a line over each shows its longest iteration; `failures` (x, y) are marked.
     """
@@ -39,9 +39,7 @@ def stack(labels: tuple[str, ...], unit: str, *, exact: bool, failed: bool) -> S
         scale=alt.Scale(domain=list(labels), range=_colours(labels)),
     )
     duration = alt.Y("y:Q", stack="zero", title=f"duration ({unit})")
-    layers = [
-        named("rows").mark_area(interpolate="step-after").encode(x=x, y=duration, color=colour, order="o:Q")
-    ]
+    layers = [named("rows").mark_area(interpolate="step-after").encode(x=x, y=duration, color=colour, order="o:Q")]
     if not exact:
         outline = named("buckets").mark_rule(color="var(--ink)", strokeWidth=1, opacity=0.75)
         layers.append(outline.encode(x="a:Q", x2="b:Q", y="high:Q"))
@@ -53,7 +51,7 @@ def stack(labels: tuple[str, ...], unit: str, *, exact: bool, failed: bool) -> S
 
 @lru_cache(maxsize=2)
 def profile(*, seams: bool) -> Spec:
-    """Return the parallel iterations over time, from `rows` (x, mean, highest), with a rule at each of `seams` (x)."""
+    """Return parallel iterations over time from `rows` (x, mean, highest), with rules at `seams` (x)."""
     import altair as alt
 
     x = alt.X("x:Q", title="time since the first start (s)", scale=alt.Scale(nice=False))
@@ -143,12 +141,8 @@ def _hover(unit: str) -> Any:
 def _tooltip(titles: Mapping[str, str]) -> list[Any]:
     import altair as alt
 
-    return [
-        alt.Tooltip(f"{name}:{'N' if name == 'who' else 'Q'}", title=title) for name, title in titles.items()
-    ]
+    return [alt.Tooltip(f"{name}:{'N' if name == 'who' else 'Q'}", title=title) for name, title in titles.items()]
 
 
 def _colours(labels: Sequence[str]) -> list[str]:
-    return [
-        "var(--rest)" if label == OUTSIDE else PALETTE[i % len(PALETTE)] for i, label in enumerate(labels)
-    ]
+    return ["var(--rest)" if label == OUTSIDE else PALETTE[i % len(PALETTE)] for i, label in enumerate(labels)]

@@ -25,7 +25,7 @@ def verdict(
     benchmarks: Sequence[Benchmark],
     verifications: Sequence[Verification],
 ) -> Verdict:
-    """Return the verdict of a run; of its steps so far when the run is still open, as it is for its own report."""
+    """Return the verdict of a run; of its steps so far while it is open, as it is for its own report."""
     state = run.state.value if run.state is not RunState.RUNNING else _state_of(steps)
     sentences = [_trouble(state, steps), _benchmarks(benchmarks), _tests(verifications)]
     return Verdict(state, " ".join(sentence for sentence in sentences if sentence) or _done(run, steps))
@@ -37,7 +37,7 @@ def _state_of(steps: Sequence[StepRecord]) -> str:
 
 
 def _trouble(state: str, steps: Sequence[StepRecord]) -> str:
-    """Return what went wrong first, beyond what benchmarks and verifications say themselves; empty when nothing."""
+    """Return what went wrong first, beyond what benchmarks and verifications say themselves."""
     if state in (StepState.CANCELLED, StepState.INTERRUPTED):
         done = count(sum(step.state.final for step in steps))
         return f"The run was stopped before its end: {done} of {plural(len(steps), 'step')} are done."
@@ -71,9 +71,7 @@ def _benchmarks(benchmarks: Sequence[Benchmark]) -> str:
         subject = "The benchmark" if len(judged) == 1 else f"All {count(len(judged))} benchmarks"
         return f"{subject} held {'its' if len(judged) == 1 else 'their'} service level: {load}."
     first = next(criterion for criterion in missed[0].criteria if not criterion.passed)
-    subject = (
-        "The benchmark" if len(judged) == 1 else f"{count(len(missed))} of {plural(len(judged), 'benchmark')}"
-    )
+    subject = "The benchmark" if len(judged) == 1 else f"{count(len(missed))} of {plural(len(judged), 'benchmark')}"
     which = f"{missed[0].record.id}: " if len(judged) > 1 else ""
     return f"{subject} missed the service level: {load}. {which}{_sentence(first.detail)}"
 
@@ -84,8 +82,7 @@ def _of_them_failed(failed: int, total: int) -> str:
 
 def _tests(verifications: Sequence[Verification]) -> str:
     passed, failed, skipped = (
-        sum(verification.counted(state) for verification in verifications)
-        for state in ("passed", "failed", "skipped")
+        sum(verification.counted(state) for verification in verifications) for state in ("passed", "failed", "skipped")
     )
     if not passed + failed + skipped:
         return ""

@@ -1,4 +1,4 @@
-"""How figures read: numbers with three digits that matter, units that fit, values of a matrix as in the file."""
+"""How figures read: three digits that matter, units that fit, values of a matrix as in the file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def duration(seconds: float | None) -> str:
 
 
 def digits(value: float) -> str:
-    """Return a number with about three digits that matter, thousands apart: `0.012`, `1.40`, `25.2`, `12 345`."""
+    """Return a number with about three digits that matter: `0.012`, `1.40`, `25.2`, `12 345`."""
     size = abs(value)
     decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
     return f"{value:,.{decimals}f}".replace(",", "\u202f")

@@ -1,7 +1,7 @@
-"""One DuckDB connection over the measurements of some runs: the tables of SQL, in memory, over Parquet parts in place.
+"""One DuckDB connection over the measurements of some runs, in memory, over Parquet parts in place.
 
-`runs` and `steps` come from the journal's records; every table of `results.schema` is a view over exactly the parts
-that are given, with a few columns added that people like better than nanoseconds. Nothing is copied or written.
+`runs` and `steps` come from the journal's records; every table of `results.schema` is a view over exactly the
+parts that are given, with a few columns added that people like better than nanoseconds. Nothing is copied.
 """
 
 from __future__ import annotations
@@ -105,9 +105,7 @@ def connect(
     return connection
 
 
-def create_records(
-    connection: DuckDBPyConnection, runs: Sequence[RunRecord], steps: Sequence[StepRecord]
-) -> None:
+def create_records(connection: DuckDBPyConnection, runs: Sequence[RunRecord], steps: Sequence[StepRecord]) -> None:
     """Create the tables `runs` and `steps`, with comments, and fill them."""
     connection.execute(RUNS_SQL)
     connection.execute(STEPS_SQL)
@@ -116,12 +114,10 @@ def create_records(
     _comment(connection, "steps", "TABLE")
 
 
-def insert_records(
-    connection: DuckDBPyConnection, runs: Sequence[RunRecord], steps: Sequence[StepRecord]
-) -> None:
-    """Add rows to the tables `runs` and `steps`; the position of a step is its place among the steps of its run."""
+def insert_records(connection: DuckDBPyConnection, runs: Sequence[RunRecord], steps: Sequence[StepRecord]) -> None:
+    """Add rows to the tables `runs` and `steps`; a step's position is its place among those of its run."""
     if runs:
-        connection.executemany(f"INSERT INTO runs VALUES ({_marks(10)})", [_run_row(run) for run in runs])
+        connection.executemany(_insert("runs", 10), [_run_row(run) for run in runs])
     counts: dict[str, int] = {}
     rows = []
     for step in steps:
@@ -129,7 +125,7 @@ def insert_records(
         counts[step.run] += 1
         rows.append(_step_row(step, position))
     if rows:
-        connection.executemany(f"INSERT INTO steps VALUES ({_marks(14)})", rows)
+        connection.executemany(_insert("steps", 14), rows)
 
 
 def schema_sql(table: str) -> str:
@@ -140,7 +136,7 @@ def schema_sql(table: str) -> str:
 
 
 def parquet_sql(paths: Iterable[Path]) -> str:
-    """Return `read_parquet([...])` over exactly these files: nothing in a path is a pattern or ends the quotes."""
+    """Return `read_parquet([...])` over exactly these files: no path is a pattern or ends the quotes."""
     quoted = ", ".join(quote(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths)
     return f"read_parquet([{quoted}])"
 
@@ -167,7 +163,7 @@ def _create_views(connection: DuckDBPyConnection, parts: Sequence[Part]) -> None
 
 def _empty_sql(table: str) -> str:
     columns = (column.split(" ") for column in schema_sql(table).split(", "))
-    return f"(SELECT {', '.join(f'NULL::{kind} AS {name}' for name, kind in columns)} WHERE false)"  # noqa: S608 - constants
+    return f"(SELECT {', '.join(f'NULL::{kind} AS {name}' for name, kind in columns)} WHERE false)"
 
 
 def _comment(connection: DuckDBPyConnection, table: str, kind: str) -> None:
@@ -234,5 +230,5 @@ def _timestamp(nanoseconds: int) -> str | None:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{rest:09d}"
 
 
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
+def _insert(table: str, columns: int) -> str:
+    return f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608 - constants

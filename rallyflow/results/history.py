@@ -1,7 +1,8 @@
-"""`results.duckdb`, the analytical history over all runs. It can be lost: the parts and the journal rebuild it.
+"""`results.duckdb`, the history over all runs. It can be lost: the parts and the journal rebuild it.
 
-DuckDB lets one process write and none read beside it, so the file is open only for the moment of an ingest. What can't
-be ingested now (another process holds the file, or it is damaged) is told, never raised: a run does not depend on it.
+DuckDB lets one process write and none read beside it, so the file is open only for the moment of an ingest.
+What can't be ingested now (another process holds the file, or it is damaged) is told, never raised: a run does
+not depend on it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def ingest(
 ) -> Ingest:
     """Bring the records of `runs` and `steps` up to date, and add the parts that are not in the history yet.
 
-    All or nothing, in one transaction. Waits up to `patience` seconds for another process. Raises DiskFull only.
+    All or nothing, in one transaction. Waits up to `patience` seconds for another process. Raises DiskFull.
     """
     import duckdb
 
@@ -145,7 +146,7 @@ def _fill(
 
 
 def key(part: Part) -> str:
-    """Return what identifies a part in the history: its place below the home, which may be moved as a whole."""
+    """Return what identifies a part in the history: its place below the home, which may be moved."""
     return "/".join((part.run, part.step, str(part.attempt), part.table, part.path.name))
 
 
@@ -155,19 +156,16 @@ def _create_tables(connection: DuckDBPyConnection) -> None:
     for table in catalogue.ADDED:
         connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({catalogue.schema_sql(table)})")
     connection.execute(
-        "CREATE TABLE IF NOT EXISTS ingested (part VARCHAR PRIMARY KEY, table_name VARCHAR, rows BIGINT, ingested_at TIMESTAMPTZ)"
+        "CREATE TABLE IF NOT EXISTS ingested "
+        "(part VARCHAR PRIMARY KEY, table_name VARCHAR, rows BIGINT, ingested_at TIMESTAMPTZ)"
     )
 
 
-def _replace_records(
-    connection: DuckDBPyConnection, runs: Sequence[RunRecord], steps: Sequence[StepRecord]
-) -> None:
+def _replace_records(connection: DuckDBPyConnection, runs: Sequence[RunRecord], steps: Sequence[StepRecord]) -> None:
     if runs:
         connection.executemany("DELETE FROM runs WHERE run = ?", [(run.id,) for run in runs])
     if steps:
-        connection.executemany(
-            "DELETE FROM steps WHERE run = ?", [(run,) for run in {step.run for step in steps}]
-        )
+        connection.executemany("DELETE FROM steps WHERE run = ?", [(run,) for run in {step.run for step in steps}])
     catalogue.insert_records(connection, runs, steps)
 
 

@@ -12,9 +12,7 @@ from rallyflow.errors import DiskFull, StorageError
 from rallyflow.results.schema import TABLES
 
 
-def write_part(
-    folder: Path, name: str, table: str, columns: Mapping[str, Sequence[Any]]
-) -> tuple[str, Path, int]:
+def write_part(folder: Path, name: str, table: str, columns: Mapping[str, Sequence[Any]]) -> tuple[str, Path, int]:
     """Write one part of `table` as `folder/name.parquet`, durable when it returns.
 
     `columns` maps every column of the table's schema to values of equal length. Returns (table, path, rows), as

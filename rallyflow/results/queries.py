@@ -1,4 +1,4 @@
-"""What reports ask of a catalogue beyond statistics: attempts, failures, service levels, tests, health of the load.
+"""What reports ask of a catalogue beyond statistics: attempts, failures, service levels, tests, health.
 
 Every function answers for all cells at once, keyed by (run, step).
 """

@@ -20,9 +20,7 @@ ITERATIONS = pa.schema(
         pa.field("iteration", pa.int64(), nullable=False),  # unique within a step, over all attempts
         pa.field("process", pa.int16(), nullable=False),
         pa.field("thread", pa.int16(), nullable=False),
-        pa.field(
-            "planned_ns", pa.int64(), nullable=False
-        ),  # when it should have started; started_ns in a closed load
+        pa.field("planned_ns", pa.int64(), nullable=False),  # when it should have started; started_ns in a closed load
         pa.field("started_ns", pa.int64(), nullable=False),
         pa.field("duration_ns", pa.int64(), nullable=False),  # without idle_ns
         pa.field("idle_ns", pa.int64(), nullable=False),  # deliberate sleeping of the scenario, not polling
@@ -44,9 +42,7 @@ ACTIONS = pa.schema(
         pa.field("ok", pa.bool_(), nullable=False),
         pa.field("requests", pa.int32(), nullable=False),  # HTTP requests made in it
         pa.field("http_ns", pa.int64(), nullable=False),  # time spent in those requests
-        pa.field(
-            "poll_ns", pa.int64(), nullable=False
-        ),  # last poll interval: the resolution of its end, 0 = exact
+        pa.field("poll_ns", pa.int64(), nullable=False),  # last poll interval: the resolution of its end, 0 = exact
     ]
 )
 

@@ -1,7 +1,7 @@
 """Iterations in the order of their starts, thinned out for charts so that no spike is lost.
 
-A bucket is a run of neighbouring iterations and keeps their shortest, median and longest duration: never an average,
-which would hide the one request that took a minute. With no more iterations than buckets, each has its own.
+A bucket is a run of neighbouring iterations and keeps their shortest, median and longest duration: never an
+average, which would hide the one request that took a minute. With few iterations, each has its own bucket.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Iterations number `first` to `last`, from 1 in the order of their starts; seconds over all, also the failed."""
+    """Iterations `first` to `last`, from 1 in the order of starts; seconds over all, also the failed."""
 
     first: int
     last: int
@@ -29,7 +29,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The buckets of a cell, and for each action at the top level its median in each bucket (0 where it is missing).
+    """The buckets of a cell, and for each action at the top level its median in each bucket (0: missing).
 
     `outside` is the median time of each bucket's iterations that no action accounts for.
     """
@@ -90,10 +90,6 @@ def _medians(connection: DuckDBPyConnection, sizes: dict[Cell, int]) -> dict[Cel
 
 
 def _envelope(total: int, rows: list[Bucket], medians: dict[Action, list[float]]) -> Envelope:
-    accounted = (
-        [sum(column) for column in zip(*medians.values(), strict=True)] if medians else [0.0] * len(rows)
-    )
+    accounted = [sum(column) for column in zip(*medians.values(), strict=True)] if medians else [0.0] * len(rows)
     outside = tuple(max(0.0, bucket.middle - known) for bucket, known in zip(rows, accounted, strict=True))
-    return Envelope(
-        total, tuple(rows), {action: tuple(values) for action, values in medians.items()}, outside
-    )
+    return Envelope(total, tuple(rows), {action: tuple(values) for action, values in medians.items()}, outside)

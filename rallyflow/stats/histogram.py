@@ -18,7 +18,7 @@ WIDE = 30.0  # from this ratio of the largest to the median value on, equal bins
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Counts between `edges` (seconds, one more than counts); `logarithmic` when the bins grow by a factor."""
+    """Counts between `edges` (seconds, one more than counts); `logarithmic`: the bins grow by a factor."""
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
@@ -43,7 +43,7 @@ class Bins:
 
 
 def bins(summary: Summary) -> Bins | None:
-    """Return bins by Rice's rule, at most 48; None when nothing succeeded. Equal values get one bin of 1 % width."""
+    """Return bins by Rice's rule, at most 48; None without successes. Equal values get one narrow bin."""
     measured = summary.durations
     if measured is None:
         return None
@@ -59,7 +59,8 @@ def bins(summary: Summary) -> Bins | None:
 _COUNT = """
 WITH bins AS (
   SELECT unnest($runs::VARCHAR[]) AS run, unnest($steps::VARCHAR[]) AS step, unnest($lows::DOUBLE[]) AS low,
-         unnest($highs::DOUBLE[]) AS high, unnest($counts::INTEGER[]) AS bins, unnest($logs::BOOLEAN[]) AS is_log
+         unnest($highs::DOUBLE[]) AS high, unnest($counts::INTEGER[]) AS bins,
+         unnest($logs::BOOLEAN[]) AS is_log
 )
 SELECT run, step, greatest(0, least(bins - 1, floor(bins * if(
          is_log, ln(greatest(duration_ns / 1e9, low) / low) / ln(high / low),
@@ -68,16 +69,14 @@ FROM iterations JOIN bins USING (run, step) WHERE ok GROUP BY ALL"""
 
 
 def histograms(connection: DuckDBPyConnection, summaries: dict[Cell, Summary]) -> dict[Cell, Histogram]:
-    """Return the histogram of every cell in which any iteration succeeded; `summaries` are those of the iterations."""
+    """Return the histogram of every cell with successes; `summaries` are those of the iterations."""
     chosen = {cell: made for cell, summary in summaries.items() if (made := bins(summary))}
     if not chosen:
         return {}
     counts = {cell: [0] * made.count for cell, made in chosen.items()}
     for run, step, index, count in connection.execute(_COUNT, _parameters(chosen)).fetchall():
         counts[Cell(run, step)][index] = count
-    return {
-        cell: Histogram(made.edges(), tuple(counts[cell]), made.logarithmic) for cell, made in chosen.items()
-    }
+    return {cell: Histogram(made.edges(), tuple(counts[cell]), made.logarithmic) for cell, made in chosen.items()}
 
 
 def _parameters(chosen: dict[Cell, Bins]) -> dict[str, list[object]]:

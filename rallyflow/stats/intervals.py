@@ -1,4 +1,4 @@
-"""Order statistics: which of n sorted values give a quantile, and which two enclose it with a known confidence.
+"""Order statistics: which of n sorted values give a quantile, which two enclose it with a known confidence.
 
 Nothing is assumed of the distribution, only that the values are independent.
 Source: J.-Y. Le Boudec, Performance Evaluation of Computer and Communication Systems, 2010, theorem 2.1.
@@ -46,8 +46,8 @@ def place(count: int, share: float) -> Place:
 def confidence_ranks(count: int, share: float, level: float = LEVEL) -> Ranks | None:
     """Return the ranks of the two values that enclose the quantile `share` with at least `level` confidence.
 
-    Each side errs with at most half of the rest. None when `count` values are too few to say: the median needs 6,
-    p90 36, p95 72 and p99 368 values at 95 %.
+    Each side errs with at most half of the rest. None when `count` values are too few to say: the median
+    needs 6, p90 36, p95 72 and p99 368 values at 95 %.
     """
     tail = (1 - level) / 2
     if count < 1 or not 0 < share < 1:

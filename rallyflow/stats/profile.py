@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Parallel iterations in equal slices of `width` seconds, from the first start: exact mean, and highest value."""
+    """Parallel iterations in equal slices of `width` seconds, from the first start: exact mean, highest."""
 
     width: float
     mean: tuple[float, ...]
@@ -68,7 +68,7 @@ class _Slice:
 
 
 def _profile(width: float, slices: int, changed: dict[int, _Slice]) -> Profile:
-    """Integrate: up to time T, iterations have run for sum(change * (T - at)) = T * changes - moments in all."""
+    """Integrate: up to time T, iterations ran for sum(change * (T - at)) = T * changes - moments in all."""
     every = [changed.get(index, _Slice()) for index in range(slices)]
     levels = list(accumulate(slice_.change for slice_ in every))
     moments = list(accumulate(slice_.moment for slice_ in every))

@@ -1,7 +1,7 @@
-"""Exact summaries of durations: count, success, percentiles with confidence intervals, for iterations and actions.
+"""Exact summaries of durations: count, success, percentiles with confidence intervals.
 
-Durations are of what succeeded: a request that is refused at once must not make a cloud look fast. Counts and the
-success share are of everything.
+Durations are of what succeeded: a request that is refused at once must not make a cloud look fast. Counts and
+the success share are of everything.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How often something was done, how often with success, and how long the successes took (None without any)."""
+    """How often something was done, how often with success, how long the successes took (None without)."""
 
     count: int
     ok: int
@@ -109,14 +109,12 @@ def _durations(plan: _Plan, mean: float, picked: Sequence[int]) -> Durations:
     values = iter([nanoseconds / 1e9 for nanoseconds in picked])
     smallest, largest = next(values), next(values)
     middle, p90, p95, p99 = (spot.between(next(values), next(values)) for spot in plan.quantiles)
-    around_middle, around_p95 = (
-        Interval(next(values), next(values)) if pair else None for pair in plan.intervals
-    )
+    around_middle, around_p95 = (Interval(next(values), next(values)) if pair else None for pair in plan.intervals)
     return Durations(smallest, middle, p90, p95, p99, largest, mean / 1e9, around_middle, around_p95)
 
 
 def summarise(nanoseconds: Sequence[int]) -> Durations | None:
-    """Return the summary of some durations, by the same rules as the summaries from tables; None for no values."""
+    """Return the summary of some durations, by the same rules as those from tables; None for no values."""
     if not nanoseconds:
         return None
     ordered = sorted(nanoseconds)
@@ -140,9 +138,7 @@ FROM sorted JOIN (SELECT unnest($ids::BIGINT[]) AS id, unnest($ranks::BIGINT[][]
 
 def _summaries(connection: DuckDBPyConnection, source: str) -> Iterator[tuple[Cell, ActionSummary]]:
     connection.execute(_SORT.replace("SOURCE", source))
-    groups = connection.execute(
-        "SELECT * EXCLUDE (durations) FROM sorted ORDER BY run, step, position"
-    ).fetchall()
+    groups = connection.execute("SELECT * EXCLUDE (durations) FROM sorted ORDER BY run, step, position").fetchall()
     plans = {row[0]: _plan(row[8]) for row in groups if row[8]}
     ranks = [plan.ranks(row[8]) for row in groups if (plan := plans.get(row[0]))]
     picked = dict(connection.execute(_PICK, {"ids": list(plans), "ranks": ranks}).fetchall()) if plans else {}

@@ -1,7 +1,8 @@
-"""Does something grow while a benchmark runs? Theil-Sen's slope, and Mann and Kendall's test of whether it is real.
+"""Does something grow while a benchmark runs? Theil-Sen's slope, and Mann and Kendall's test of it.
 
-Both take batch medians, not single iterations: neighbours in time are alike, and the test would take that for a trend.
-Sources: P. K. Sen, JASA 63 (1968); H. B. Mann, Econometrica 13 (1945); M. G. Kendall, Rank Correlation Methods (1975).
+Both take batch medians, not single iterations: neighbours in time are alike, and the test would take that for
+a trend. Sources: P. K. Sen, JASA 63 (1968); H. B. Mann, Econometrica 13 (1945); M. G. Kendall, Rank Correlation
+Methods (1975).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ VISIBLE = 0.1  # a change of less than this share of the median is not worth a s
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """A line through batch medians: `slope` per unit of x, first and last value on it, and the test's p-value."""
+    """A line through batch medians: `slope` per unit of x, first and last value on it, the test's p-value."""
 
     slope: float
     first: float
@@ -55,7 +56,7 @@ def theil_sen(points: Sequence[tuple[float, float]]) -> float:
 
 
 def mann_kendall(values: Sequence[float]) -> float:
-    """Return the two-sided p-value of "no monotonic trend", by the normal approximation corrected for ties."""
+    """Return the two-sided p-value of "no monotonic trend": normal approximation, corrected for ties."""
     count = len(values)
     score = sum((late > early) - (late < early) for early, late in combinations(values, 2))
     ties = sum(n * (n - 1) * (2 * n + 5) for n in Counter(values).values())

@@ -110,9 +110,7 @@ class _Run:
         from rallyflow.bench.scenarios.resolve import resolve_args
 
         scenario, context = self.scenario, self.context
-        args = resolve_args(
-            scenario, self.inputs.args, _first_session(scene), scene.prepared if scene else {}
-        )
+        args = resolve_args(scenario, self.inputs.args, _first_session(scene), scene.prepared if scene else {})
         actions = [action for name in scenario.actions if (action := registry.find(name))]
         services = {service: None for action in actions for service in action.services}
         return [

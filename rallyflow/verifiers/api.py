@@ -145,10 +145,7 @@ def _book(findings: Sequence[Finding], context: StepContext) -> None:
 
 
 def _outcome(findings: Sequence[Finding], context: StepContext) -> Outcome[VerifyOutputs]:
-    counts = {
-        state: sum(finding.state == state for finding in findings)
-        for state in ("passed", "failed", "skipped")
-    }
+    counts = {state: sum(finding.state == state for finding in findings) for state in ("passed", "failed", "skipped")}
     outputs = VerifyOutputs(verification=Verification(step=context.step, **counts))
     summary = f"{counts['passed']} of {len(findings)} checks passed"
     if not counts["failed"]:

@@ -120,9 +120,7 @@ def boot_server(subject: Subject) -> None:
     """A server becomes ACTIVE, is in the list, and is gone after it was deleted."""
     compute = subject.connection.compute
     image, flavor = _image(subject), _flavor(subject)
-    server = compute.create_server(
-        name=subject.name("server"), image_id=image.id, flavor_id=flavor.id, networks="none"
-    )
+    server = compute.create_server(name=subject.name("server"), image_id=image.id, flavor_id=flavor.id, networks="none")
     compute.wait_for_server(server, interval=0.2, wait=_PATIENCE)
     if server.id not in {found.id for found in compute.servers(details=False)}:
         raise Unfit("an ACTIVE server is not in the list of servers")
@@ -153,9 +151,7 @@ def _image(subject: Subject) -> Any:
 
 
 def _flavor(subject: Subject) -> Any:
-    flavors = [
-        flavor for flavor in subject.connection.compute.flavors() if subject.flavor in ("", flavor.name)
-    ]
+    flavors = [flavor for flavor in subject.connection.compute.flavors() if subject.flavor in ("", flavor.name)]
     if not flavors:
         raise NotHere(f"there is no flavor {subject.flavor}".rstrip())
     return min(flavors, key=lambda flavor: flavor.ram or 0)

@@ -137,7 +137,5 @@ steps:
     with: {run: "test -e mark || { touch mark; kill -9 $PPID; }"}
 """
     cli.ok("apply", cli.workflow(text))
-    errors = cli.query(
-        "SELECT json_extract(body, '$.error.code') FROM event WHERE kind = 'outcome' ORDER BY seq"
-    )
+    errors = cli.query("SELECT json_extract(body, '$.error.code') FROM event WHERE kind = 'outcome' ORDER BY seq")
     assert errors == [("RF0603",), (None,)]

@@ -65,9 +65,7 @@ def check_the_end(cli, gone, finished_before):
     assert all(count == 1 for count in finished_steps(cli).values())
     for step in finished_before:
         assert cli.query(f"SELECT count(*) FROM event WHERE kind = 'intent' AND step = '{step}'") == [(1,)]
-    rows = cli.json(
-        "sql", "SELECT step, count(*) AS n, count(DISTINCT iteration) AS d FROM iterations GROUP BY step"
-    )
+    rows = cli.json("sql", "SELECT step, count(*) AS n, count(DISTINCT iteration) AS d FROM iterations GROUP BY step")
     assert [(row["n"], row["d"]) for row in rows] == [(40, 40), (40, 40)]
     assert cli.query("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
     assert list(cli.home.glob("runs/*/report/index.html"))

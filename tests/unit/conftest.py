@@ -20,9 +20,7 @@ def cloud(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("cloud")
     state = folder / "state"
-    speed = Speed.model_validate(
-        {"compute": {"build": "20ms", "delete": "10ms", "snapshot": "20ms", "action": "10ms"}}
-    )
+    speed = Speed.model_validate({"compute": {"build": "20ms", "delete": "10ms", "snapshot": "20ms", "action": "10ms"}})
     process.save_settings(state, Settings(password=SecretStr("pw"), speed=speed))
     pid = process.start(state, guardian=os.getpid())
     try:
@@ -37,8 +35,6 @@ def cloud(tmp_path_factory):
         }
         file = folder / "clouds.yaml"
         file.write_text(yaml.safe_dump({"clouds": {"test": {"auth": auth, "region_name": "RegionOne"}}}))
-        yield Cloud(
-            name="test", kind="embedded", clouds_yaml=file, auth_url=endpoint.auth_url, simulated=True
-        )
+        yield Cloud(name="test", kind="embedded", clouds_yaml=file, auth_url=endpoint.auth_url, simulated=True)
     finally:
         process.stop(state)

@@ -78,9 +78,7 @@ def delete_image(actor: Actor, *, image: ImageId) -> None:
 def wait_for_image(actor: Actor, image: ImageId) -> None:
     """Wait until an image is active; looks at once, since an upload usually ends with it."""
     if not _active(actor, image):
-        wait_for(
-            lambda: _active(actor, image), what=f"image {image} to be active", timeout=actor.wait_timeout
-        )
+        wait_for(lambda: _active(actor, image), what=f"image {image} to be active", timeout=actor.wait_timeout)
 
 
 def _active(actor: Actor, image: ImageId) -> bool | None:

@@ -122,9 +122,7 @@ def _reached(actor: Actor, server: ServerId, status: str) -> bool | None:
     shown = actor.compute.get(f"/servers/{server}").json()["server"]
     if shown["status"] == "ERROR":
         fault = shown.get("fault") or {}
-        raise CloudAnswered(
-            f"server {server} went into ERROR: {fault.get('message', 'Nova does not say why')}"
-        )
+        raise CloudAnswered(f"server {server} went into ERROR: {fault.get('message', 'Nova does not say why')}")
     settled = shown["status"] == status and not shown.get("OS-EXT-STS:task_state")
     return True if settled else None
 

@@ -68,9 +68,7 @@ class Network(Context):
         first = int(start.network_address) + number * start.num_addresses
         return f"{type(start.network_address)(first)}/{start.prefixlen}"
 
-    def _router(
-        self, scene: Scene, tenant: Tenant, number: int, subnets: list[str], gateway: str | None
-    ) -> None:
+    def _router(self, scene: Scene, tenant: Tenant, number: int, subnets: list[str], gateway: str | None) -> None:
         body: dict[str, Any] = {"project_id": tenant.id}
         if gateway:
             body["external_gateway_info"] = {"network_id": gateway}

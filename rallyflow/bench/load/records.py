@@ -46,9 +46,7 @@ def iteration_columns(
     }
 
 
-def action_columns(
-    records: Sequence[Record], owner: Owner, names: Sequence[str], offset_ns: int
-) -> dict[str, Any]:
+def action_columns(records: Sequence[Record], owner: Owner, names: Sequence[str], offset_ns: int) -> dict[str, Any]:
     """Return the columns of the table `actions`, in the order of the iterations."""
     import pyarrow as pa
 

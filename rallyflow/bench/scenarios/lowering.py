@@ -33,9 +33,7 @@ def _sequence(steps: tuple[Step, ...], args: Mapping[str, Any]) -> list[Operatio
 def _operation(step: Step, args: Mapping[str, Any]) -> Operation:
     match step:
         case Call(action, values, slot):
-            fixed = {
-                name: _fixed(value, args) for name, value in values.items() if not isinstance(value, Result)
-            }
+            fixed = {name: _fixed(value, args) for name, value in values.items() if not isinstance(value, Result)}
             late = {name: value.slot for name, value in values.items() if isinstance(value, Result)}
             return {"call": action, "constants": fixed, "results": late, "slot": slot}
         case Sleep(low, high):

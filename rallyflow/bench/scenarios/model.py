@@ -33,9 +33,7 @@ class ArgModel(StepModel):
     """An argument of a scenario. Written as the type alone, it is required."""
 
     type: Kind = Field(description="What the argument takes")
-    default: Any = Field(
-        default=None, description="Its value when it is not given; without this key, required"
-    )
+    default: Any = Field(default=None, description="Its value when it is not given; without this key, required")
     min: float | None = Field(default=None, description="The smallest number allowed")
     max: float | None = Field(default=None, description="The largest number allowed")
     description: str = Field(default="", description="What it is for")
@@ -134,6 +132,4 @@ class Scenario:
     model: ScenarioModel
     steps: tuple[Step, ...]
     slots: int
-    actions: tuple[str, ...] = field(
-        default=()
-    )  # the names of its actions, each once, in order of appearance
+    actions: tuple[str, ...] = field(default=())  # the names of its actions, each once, in order of appearance

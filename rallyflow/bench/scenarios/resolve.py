@@ -44,9 +44,7 @@ def resolve_args(
     return values
 
 
-def _find(
-    kind: Kind, given: Mapping[str, str], session: CloudSession | None, prepared: Mapping[str, str]
-) -> str:
+def _find(kind: Kind, given: Mapping[str, str], session: CloudSession | None, prepared: Mapping[str, str]) -> str:
     if "id" in given:
         return str(given["id"])
     name = str(given["name"])

@@ -68,9 +68,7 @@ class DurationCriterion(Criterion):
     """Base of the criteria that hold a duration to a limit."""
 
     max: Duration = Field(description="The longest that it may take, such as 30s")
-    action: str | None = Field(
-        default=None, description="An action of the scenario; the whole iteration without it"
-    )
+    action: str | None = Field(default=None, description="An action of the scenario; the whole iteration without it")
     min_samples: int = Field(default=1, ge=1, description="Durations without which it is missed")
 
     @abstractmethod
@@ -84,9 +82,7 @@ class DurationCriterion(Criterion):
         if measured is None or count < self.min_samples:
             return _too_few(name, self.action, wanted, count, self.min_samples)
         of = self.action or "an iteration"
-        detail = (
-            f"{name} of {of} is {format_duration(measured)}, at most {format_duration(self.max)} is wanted"
-        )
+        detail = f"{name} of {of} is {format_duration(measured)}, at most {format_duration(self.max)} is wanted"
         return Verdict(name, self.action, wanted, measured, measured <= self.max, detail)
 
 

@@ -50,9 +50,7 @@ class App:
         method, path = scope["method"], scope["path"]
         service = self._router.service(path)
         if service is None:
-            return Response(
-                {"error": {"code": 404, "title": "Not Found", "message": f"no service at {path}"}}, 404
-            )
+            return Response({"error": {"code": 404, "title": "Not Found", "message": f"no service at {path}"}}, 404)
         route, args, exists = self._router.find(method, path)
         headers = dict(scope["headers"])
         try:
@@ -97,9 +95,7 @@ class App:
         await asyncio.sleep(max(0.0, delay))
         rate = cloud.speed.failure_rate.get(f"{name}.{route.name}", 0.0)
         if rate and cloud.luck.random() < rate:
-            raise Fault(
-                500, f"{name}.{route.name} failed, as the failure_rate of the embedded cloud asks for"
-            )
+            raise Fault(500, f"{name}.{route.name} failed, as the failure_rate of the embedded cloud asks for")
 
 
 async def _read(receive: Receive) -> bytes:
@@ -126,6 +122,4 @@ def _rows(cloud: Simulation, table: str, request: Request) -> int:
 def _unknown(service: Service, method: str, path: str, *, exists: bool) -> Fault:
     if exists:
         return Fault(405, f"{method} is not allowed on {path}")
-    return Fault(
-        501, f"the embedded cloud does not simulate {method} {path} of {service.name}", "NotImplemented"
-    )
+    return Fault(501, f"the embedded cloud does not simulate {method} {path} of {service.name}", "NotImplemented")

@@ -53,9 +53,7 @@ class Conductor:
         self._luck = randomness(seed, "failures")
         self._later = later
 
-    def start(
-        self, work: Work, done: Callable[[], None], *, entered: Callable[[], None] | None = None
-    ) -> None:
+    def start(self, work: Work, done: Callable[[], None], *, entered: Callable[[], None] | None = None) -> None:
         """Begin some work; `entered` is called when a worker's stage is reached, `done` at the end."""
         self._pass_bus(work, self._calls.get(work, 0), time.monotonic(), done, entered)
 

@@ -80,9 +80,7 @@ def wait_until_up(state: Path, pid: int) -> Endpoint:
         while not endpoint_file(state).exists():
             if watch.ended(within=0.005):
                 _reap(pid)
-                raise StepError(
-                    f"the embedded cloud did not start: {_log_tail(state)}", hint=f"see {state}/cloud.log"
-                )
+                raise StepError(f"the embedded cloud did not start: {_log_tail(state)}", hint=f"see {state}/cloud.log")
             if time.monotonic() > deadline:
                 raise StepError(f"the embedded cloud does not listen after {START_TIMEOUT_S:.0f} s")
     return read_endpoint(state)

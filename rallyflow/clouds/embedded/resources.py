@@ -19,9 +19,7 @@ class EmbeddedClouds:
         """Stop the cloud's process and remove its state folder; fine when both are gone already."""
         state = resource.detail.get("state")
         if not state:
-            raise StepError(
-                f"the ledger does not say where the embedded cloud {resource.name!r} keeps its state"
-            )
+            raise StepError(f"the ledger does not say where the embedded cloud {resource.name!r} keeps its state")
         process.stop(Path(state))
         shutil.rmtree(state, ignore_errors=True)
         if Path(state).exists():

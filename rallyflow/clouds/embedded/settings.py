@@ -19,9 +19,7 @@ class Settings(BaseModel):
     password: SecretStr = Field(description="The password of the user admin, used when the cloud is made")
     speed: Speed = Field(default_factory=Speed, description="How fast the cloud is")
     seed: int = Field(default=0, description="Where all randomness starts")
-    keep: bool = Field(
-        default=False, description="Whether the cloud goes on when the run's process has ended"
-    )
+    keep: bool = Field(default=False, description="Whether the cloud goes on when the run's process has ended")
 
     def for_file(self) -> str:
         """Return JSON that holds the password in clear: only for a file that nobody else can read."""

@@ -64,9 +64,7 @@ class Simulation:
     def roles_of(self, user: str, project: str) -> list[Row]:
         """Return the roles that a user has in a project (or a domain)."""
         rows = self.store.rows("assignments", None)
-        roles = (
-            self.store.get("roles", r["role"]) for r in rows if r["user"] == user and r["target"] == project
-        )
+        roles = (self.store.get("roles", r["role"]) for r in rows if r["user"] == user and r["target"] == project)
         return [role for role in roles if role]
 
     def _identity(self, token: Row) -> Identity | None:

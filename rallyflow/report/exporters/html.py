@@ -24,7 +24,7 @@ class HtmlReportInputs(StepModel):
     )
     path: Path | None = Field(
         None,
-        description="Where to write; relative to where rallyflow was started; by default within the run's folder",
+        description="Where to write, from where rallyflow was started; by default within the run's folder",
     )
 
 

@@ -43,9 +43,7 @@ class MemoryLedger:
     def created(self, resource, external_id, *, detail=None):
         row = self.rows[resource]
         merged = {**row.detail, **(detail or {})}
-        self.rows[resource] = replace(
-            row, state=ResourceState.CREATED, external_id=external_id, detail=merged
-        )
+        self.rows[resource] = replace(row, state=ResourceState.CREATED, external_id=external_id, detail=merged)
 
     def deleted(self, resource):
         self.rows[resource] = replace(self.rows[resource], state=ResourceState.DELETED)

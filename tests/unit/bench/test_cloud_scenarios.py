@@ -116,9 +116,7 @@ def test_contexts_give_the_load_users_networks_images_and_flavors(bench, cloud):
         load={"constant": {"iterations": 4, "concurrency": 2}},
     )
 
-    assert outcome.state is StepState.SUCCEEDED, [
-        row["error_message"] for row in bench.parts.rows("iterations")
-    ]
+    assert outcome.state is StepState.SUCCEEDED, [row["error_message"] for row in bench.parts.rows("iterations")]
     made = [row.kind.removeprefix("openstack.") for row in bench.ledger.rows.values()]
     assert {kind: made.count(kind) for kind in made} == {
         "project": 2,

@@ -34,9 +34,7 @@ def _load_processes():
 
 
 def test_every_iteration_is_recorded_once_with_its_actions(bench):
-    outcome = bench.run(
-        scenario="dummy.five_actions", load={"constant": {"iterations": 500, "concurrency": 5}}
-    )
+    outcome = bench.run(scenario="dummy.five_actions", load={"constant": {"iterations": 500, "concurrency": 5}})
 
     assert outcome.state is StepState.SUCCEEDED
     assert (outcome.outputs.iterations, outcome.outputs.failures) == (500, 0)

@@ -48,9 +48,7 @@ def test_a_criterion_compares_with_its_limit(entry, samples, passed):
     assert verdict(entry, samples).passed is passed
 
 
-@pytest.mark.parametrize(
-    "entry", [{"mean": {"max": "1h"}}, {"p99": {"max": "1h"}}, {"failure_rate": {"max": 1}}]
-)
+@pytest.mark.parametrize("entry", [{"mean": {"max": "1h"}}, {"p99": {"max": "1h"}}, {"failure_rate": {"max": 1}}])
 def test_no_data_never_passes(entry):
     found = verdict(entry, Known())
 

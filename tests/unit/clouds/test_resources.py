@@ -13,9 +13,7 @@ from rallyflow.model.states import ResourceState
 def row(cloud, kind, name, external_id="", **detail):
     state = ResourceState.CREATED if external_id else ResourceState.INTENT
     detail["cloud"] = cloud.model_dump(mode="json")
-    return Resource(
-        1, RunId("r"), StepId("s"), 1, f"openstack.{kind}", name, state, external_id, detail=detail
-    )
+    return Resource(1, RunId("r"), StepId("s"), 1, f"openstack.{kind}", name, state, external_id, detail=detail)
 
 
 def names(session, service, path, key):
@@ -37,9 +35,7 @@ def test_an_object_that_was_only_intended_is_found_by_its_whole_name(cloud):
         network.post("/networks", {"network": {"name": name}})
 
     OpenStackObjects().delete(row(cloud, "network", "t-two"))
-    assert names(sign_in(cloud), "network", "/networks", "networks") & {"t-two", "t-two-more"} == {
-        "t-two-more"
-    }
+    assert names(sign_in(cloud), "network", "/networks", "networks") & {"t-two", "t-two-more"} == {"t-two-more"}
     OpenStackObjects().delete(row(cloud, "network", "t-two-more"))
 
 
@@ -99,11 +95,7 @@ def test_a_kind_that_nobody_knows_is_an_error(cloud):
     ("page", "path"),
     [
         (
-            {
-                "servers_links": [
-                    {"rel": "next", "href": "http://c:1/compute/v2.1/servers/detail?marker=a&limit=2"}
-                ]
-            },
+            {"servers_links": [{"rel": "next", "href": "http://c:1/compute/v2.1/servers/detail?marker=a&limit=2"}]},
             "/servers/detail?marker=a&limit=2",
         ),
         ({"next": "/v2/images?marker=a"}, "/images?marker=a"),

@@ -45,17 +45,22 @@ class Book:
         matrix = more.get("matrix", {})
         cell = ",".join(f"{key}={str(value).lower()}" for key, value in matrix.items())
         step = StepRecord(
-            self.record.id, StepId(f"{name}[{cell}]" if cell else name), name, uses, state, more.pop("attempt", 1),
-            START + int(seconds[0] * 1e9), START + int(seconds[1] * 1e9) if seconds[1] else 0, **more,
-        )  # fmt: skip
+            self.record.id,
+            StepId(f"{name}[{cell}]" if cell else name),
+            name,
+            uses,
+            state,
+            more.pop("attempt", 1),
+            START + int(seconds[0] * 1e9),
+            START + int(seconds[1] * 1e9) if seconds[1] else 0,
+            **more,
+        )
         self.records.append(step)
         return step.id
 
     def write(self, step, table, rows, attempt=1):
         """Write rows (a dict of its own columns each) as a part, with defaults for the other columns."""
-        columns = {
-            name: [{**_DEFAULTS[table], **row}.get(name) for row in rows] for name in TABLES[table].names
-        }
+        columns = {name: [{**_DEFAULTS[table], **row}.get(name) for row in rows] for name in TABLES[table].names}
         columns |= {
             "run": [self.record.id] * len(rows),
             "step": [step] * len(rows),
@@ -67,19 +72,35 @@ class Book:
         self.booked.append(Part(self.record.id, step, attempt, table, path, count))
 
     def load(self, step, iterations, *, start=0.0, width=1, attempt=1, first=0):
-        """Write iterations, each a list of (action, seconds) and an error (or None), as `width` threads do them."""
+        """Write iterations, each (list of (action, seconds), error or None), as `width` threads do them."""
         rows, actions = [], []
         free = [START + int(start * 1e9)] * width
         for number, (work, error) in enumerate(iterations, first):
             thread = min(range(width), key=lambda index: free[index])
             begin, total = free[thread], int(sum(seconds for _, seconds in work) * 1e9) + 1000
-            rows.append({"iteration": number, "thread": thread, "planned_ns": begin, "started_ns": begin,
-                         "duration_ns": total, **(error or {})})  # fmt: skip
+            rows.append(
+                {
+                    "iteration": number,
+                    "thread": thread,
+                    "planned_ns": begin,
+                    "started_ns": begin,
+                    "duration_ns": total,
+                    **(error or {}),
+                }
+            )
             offsets = accumulate((seconds for _, seconds in work), initial=0.0)
             for position, ((name, seconds), offset) in enumerate(zip(work, offsets, strict=False)):
                 last = position == len(work) - 1
-                actions.append({"iteration": number, "position": position, "name": name, "ok": not (error and last),
-                                "started_ns": begin + int(offset * 1e9), "duration_ns": int(seconds * 1e9)})  # fmt: skip
+                actions.append(
+                    {
+                        "iteration": number,
+                        "position": position,
+                        "name": name,
+                        "ok": not (error and last),
+                        "started_ns": begin + int(offset * 1e9),
+                        "duration_ns": int(seconds * 1e9),
+                    }
+                )
             free[thread] = begin + total + 200_000
         self.write(step, "iterations", rows, attempt)
         self.write(step, "actions", actions, attempt)
@@ -101,12 +122,25 @@ def make_book(folder):
     return Book(
         folder,
         RunRecord(
-            RUN, "cloud-bench", RunState.SUCCEEDED, workflow, START, START + 900_000_000_000,
+            RUN,
+            "cloud-bench",
+            RunState.SUCCEEDED,
+            workflow,
+            START,
+            START + 900_000_000_000,
             {"users": [1, 5, 10, 20, 30], "requests": 200},
-            {"rallyflow": "0.1.0", "python": "3.11.7", "host": "bench-01", "cpu": "AMD EPYC 7543P", "cores": 32,
-             "memory": "251 GiB", "kernel": "6.1.0-18-amd64", "seed": 20261122},
+            {
+                "rallyflow": "0.1.0",
+                "python": "3.11.7",
+                "host": "bench-01",
+                "cpu": "AMD EPYC 7543P",
+                "cores": 32,
+                "memory": "251 GiB",
+                "kernel": "6.1.0-18-amd64",
+                "seed": 20261122,
+            },
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -120,9 +154,13 @@ def failure(message, action="nova.boot_server", kind="CloudAnswered"):
 
 
 SNAPSHOT = [
-    ("nova.boot_server", 6.1), ("nova.create_image", 3.9), ("nova.delete_server", 4.3),
-    ("nova.boot_server", 6.0), ("nova.delete_server", 4.3), ("glance.delete_image", 0.1),
-]  # fmt: skip
+    ("nova.boot_server", 6.1),
+    ("nova.create_image", 3.9),
+    ("nova.delete_server", 4.3),
+    ("nova.boot_server", 6.0),
+    ("nova.delete_server", 4.3),
+    ("glance.delete_image", 0.1),
+]
 
 
 def snapshots(number, seed=1):
@@ -140,45 +178,96 @@ def snapshots(number, seed=1):
 
 @pytest.fixture(scope="session")
 def showcase(tmp_path_factory):
-    """Return a run with a simulated cloud, tests, a matrix, a snapshot benchmark and a resumed one that grows.
+    """Return a run with a simulated cloud, tests, a matrix, a snapshot benchmark and a resumed one.
 
     It is made once: tests do not change it.
     """
     book = make_book(tmp_path_factory.mktemp("showcase"))
     rng = random.Random(7)  # noqa: S311 - noise, not a secret
     book.record = replace(book.record, sessions=2, state=RunState.FAILED)
-    cloud = {"name": NASTY, "kind": "embedded", "auth_url": "http://127.0.0.1:35357/v3", "simulated": True,
-             "versions": {"nova": "simulated 1", "keystone": "simulated 1"}, "fingerprint": "9b1de0"}  # fmt: skip
+    cloud = {
+        "name": NASTY,
+        "kind": "embedded",
+        "auth_url": "http://127.0.0.1:35357/v3",
+        "simulated": True,
+        "versions": {"nova": "simulated 1", "keystone": "simulated 1"},
+        "fingerprint": "9b1de0",
+    }
     book.step("cloud", "deploy/embedded", (0, 2.5), outputs={"cloud": cloud})
     health = book.step("health", "verify/api", (2.6, 9), StepState.FAILED, reason="1 of 13 tests failed")
-    book.write(health, "tests", [{"name": f"identity.test_{n}", "state": "passed"} for n in range(11)]
-               + [{"name": "compute.test_boot", "state": "failed", "message": NASTY},
-                  {"name": "volume.test_attach", "state": "skipped", "message": "no volume service"}])  # fmt: skip
+    book.write(
+        health,
+        "tests",
+        [{"name": f"identity.test_{n}", "state": "passed"} for n in range(11)]
+        + [
+            {"name": "compute.test_boot", "state": "failed", "message": NASTY},
+            {"name": "volume.test_attach", "state": "skipped", "message": "no volume service"},
+        ],
+    )
     clock = 10.0
     for users in (1, 5, 10, 20, 30):
         for fast in (False, True):
             mean = 20 + (0.02 if not fast else 0.034) * users**2 - (0.8 if fast else 0)
-            work = [([("nova.boot_server", mean * 0.7 * rng.lognormvariate(0, 0.1)),
-                      ("nova.delete_server", mean * 0.3 * rng.lognormvariate(0, 0.1))], None) for _ in range(120)]  # fmt: skip
+            work = [
+                (
+                    [
+                        ("nova.boot_server", mean * 0.7 * rng.lognormvariate(0, 0.1)),
+                        ("nova.delete_server", mean * 0.3 * rng.lognormvariate(0, 0.1)),
+                    ],
+                    None,
+                )
+                for _ in range(120)
+            ]
             missed = mean > 45
             matrix = {"users": users, "fast_rpc": fast}
-            name = book.step("boot", "benchmark", (clock, clock + 60), StepState.FAILED if missed else StepState.SUCCEEDED,
-                             matrix=matrix, outputs=_results("boot", matrix, "nova.boot_and_delete_server"),
-                             reason="p95 of nova.boot_server is 43.2 s, wanted <= 40 s" if missed else "")  # fmt: skip
+            name = book.step(
+                "boot",
+                "benchmark",
+                (clock, clock + 60),
+                StepState.FAILED if missed else StepState.SUCCEEDED,
+                matrix=matrix,
+                outputs=_results("boot", matrix, "nova.boot_and_delete_server"),
+                reason="p95 of nova.boot_server is 43.2 s, wanted <= 40 s" if missed else "",
+            )
             book.load(name, work, start=clock, width=users)
-            book.write(name, "sla", [_sla("p95", "nova.boot_server", "<= 40 s", mean, not missed),
-                                     _sla("failure_rate", None, "<= 0%", 0.0, True)])  # fmt: skip
+            book.write(
+                name,
+                "sla",
+                [
+                    _sla("p95", "nova.boot_server", "<= 40 s", mean, not missed),
+                    _sla("failure_rate", None, "<= 0%", 0.0, True),
+                ],
+            )
             book.write(name, "telemetry", [{"value": 0.05 + users / 100}])
             clock += 60
-    snap = book.step("snapshot", "benchmark", (clock, clock + 30), StepState.SUCCEEDED,
-                     outputs=_results("snapshot", {}, "nova.snapshot_server"))  # fmt: skip
+    snap = book.step(
+        "snapshot",
+        "benchmark",
+        (clock, clock + 30),
+        StepState.SUCCEEDED,
+        outputs=_results("snapshot", {}, "nova.snapshot_server"),
+    )
     book.load(snap, list(snapshots(100)), start=clock, width=4)
     book.write(snap, "telemetry", [{"value": 0.97}])
-    growing = book.step("list", "benchmark", (clock + 30, clock + 500), StepState.FAILED, attempt=2,
-                        outputs=_results("list", {}, "nova.boot_and_list_server"), reason="2 of 200 iterations failed")  # fmt: skip
-    work = [([("nova.boot_server", 0.9 + rng.random() / 5), ("nova.list_servers", 0.13 + 0.0133 * n * rng.lognormvariate(0, 0.2))],
-             failure(NASTY if n == 20 else "timeout after 300 s", "nova.list_servers") if n in (20, 77) else None)
-            for n in range(200)]  # fmt: skip
+    growing = book.step(
+        "list",
+        "benchmark",
+        (clock + 30, clock + 500),
+        StepState.FAILED,
+        attempt=2,
+        outputs=_results("list", {}, "nova.boot_and_list_server"),
+        reason="2 of 200 iterations failed",
+    )
+    work = [
+        (
+            [
+                ("nova.boot_server", 0.9 + rng.random() / 5),
+                ("nova.list_servers", 0.13 + 0.0133 * n * rng.lognormvariate(0, 0.2)),
+            ],
+            failure(NASTY if n == 20 else "timeout after 300 s", "nova.list_servers") if n in (20, 77) else None,
+        )
+        for n in range(200)
+    ]
     end = book.load(growing, work[:80], start=clock + 30)
     book.load(growing, work[80:], start=end + 45, attempt=2, first=80)
     book.write(growing, "sla", [_sla("failure_rate", None, "<= 0%", 0.01, False)], attempt=2)

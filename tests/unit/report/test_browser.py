@@ -19,15 +19,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 @pytest.fixture(scope="module")
 def browser():
     if CHROMIUM is None and not REQUIRED:
-        pytest.skip(
-            "needs chromium, which is not installed (RALLYFLOW_REQUIRE_BROWSER=1 makes this a failure)"
-        )
+        pytest.skip("needs chromium, which is not installed (RALLYFLOW_REQUIRE_BROWSER=1 makes this a failure)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
         browser.close()
 
@@ -72,7 +68,8 @@ class Visit:
         """Return the titles of the charts without any mark of their data."""
         return self.page.evaluate(
             """[...document.querySelectorAll('figure.chart')]
-                 .filter((f) => !f.querySelector('svg .mark-area path, svg .mark-rect path, svg .mark-line path, svg .mark-rule line'))
+                 .filter((f) => !['area path', 'rect path', 'line path', 'rule line']
+                   .some((mark) => f.querySelector(`svg .mark-${mark}`)))
                  .map((f) => f.querySelector('strong').textContent)"""
         )
 
@@ -80,7 +77,8 @@ class Visit:
         """Return the titles of the charts that stick out of their frames."""
         return self.page.evaluate(
             """[...document.querySelectorAll('figure.chart')]
-                 .filter((f) => f.querySelector('svg').getBoundingClientRect().right > f.getBoundingClientRect().right + 1)
+                 .filter((f) => f.querySelector('svg').getBoundingClientRect().right
+                   > f.getBoundingClientRect().right + 1)
                  .map((f) => f.querySelector('strong').textContent)"""
         )
 
@@ -166,7 +164,8 @@ def test_paper_has_all_cells_and_light_colours(seen):
 # WCAG 2.1, success criterion 1.4.3: at least 4.5 between a text and what is behind it.
 _CONTRAST = """() => {
   const parse = (c) => c.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+  const light = ([r, g, b]) => [r, g, b]
+    .map((v) => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
   const behind = (e) => {
     for (; e; e = e.parentElement) {
@@ -176,7 +175,8 @@ _CONTRAST = """() => {
     return [255, 255, 255];
   };
   const low = new Set();
-  for (const e of document.querySelectorAll('p, td, th, dt, dd, small, caption, .state, summary, li, h1, h2, figcaption span, code')) {
+  const texts = 'p, td, th, dt, dd, small, caption, .state, summary, li, h1, h2, figcaption span, code';
+  for (const e of document.querySelectorAll(texts)) {
     if (!e.textContent.trim() || !e.checkVisibility()) continue;
     const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
     const ratio = (a + 0.05) / (b + 0.05);

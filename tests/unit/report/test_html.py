@@ -18,9 +18,19 @@ def context(showcase, tmp_path):
     directory = tmp_path / "run"
     directory.mkdir()
     return StepContext(
-        run=showcase.record.id, step="report", attempt=1, key="k", directory=directory, matrix={}, ledger=None, parts=None,
-        history=showcase, log=logging.getLogger("test"), guardian=os.getpid(), stop=threading.Event(),
-    )  # fmt: skip
+        run=showcase.record.id,
+        step="report",
+        attempt=1,
+        key="k",
+        directory=directory,
+        matrix={},
+        ledger=None,
+        parts=None,
+        history=showcase,
+        log=logging.getLogger("test"),
+        guardian=os.getpid(),
+        stop=threading.Event(),
+    )
 
 
 def test_the_report_is_written_into_the_folder_of_the_run(context):

@@ -62,10 +62,7 @@ def page(source):
 
 
 def test_the_verdict_is_one_sentence_at_the_top(page):
-    assert (
-        "2 of 11 benchmarks missed the service level: 1 500 iterations, 5 of them failed (0.33%)."
-        in page.words()
-    )
+    assert "2 of 11 benchmarks missed the service level: 1 500 iterations, 5 of them failed (0.33%)." in page.words()
     assert page.words().index("missed the service level") < page.words().index("Benchmark: boot")
 
 
@@ -78,9 +75,7 @@ def test_a_simulated_cloud_is_said_in_a_banner(showcase):
 def test_the_two_boots_of_a_snapshot_are_two_rows_and_two_colours(page):
     assert page.words().count("nova.boot_server (2)") >= 1
     stacks = [
-        chart
-        for chart in page.charts
-        if "nova.boot_server (2)" in chart["data"].get("rows", {}).get("action", [])
+        chart for chart in page.charts if "nova.boot_server (2)" in chart["data"].get("rows", {}).get("action", [])
     ]
     domain = stacks[0]["spec"]["layer"][0]["encoding"]["color"]["scale"]
     assert domain["domain"][0] == "nova.boot_server"
@@ -111,9 +106,7 @@ def test_every_chart_is_valid_and_has_a_text_alternative(page):
         alt.LayerChart.from_dict(chart["spec"])
         titles = re.findall(r'"title": "[^"]+"', json.dumps(chart["spec"]))
         assert titles
-    labels = [
-        attrs["aria-label"] for tag, attrs in page.elements if attrs.get("class") == "plot" and tag == "div"
-    ]
+    labels = [attrs["aria-label"] for tag, attrs in page.elements if attrs.get("class") == "plot" and tag == "div"]
     assert len(labels) == len(page.charts)
     assert all(len(label) > 40 for label in labels)
 
@@ -163,9 +156,7 @@ def test_failures_that_differ_in_a_number_are_one_row(page):
 def test_a_chosen_chart_replaces_the_default_ones(showcase):
     line = Line(x="users", y="p95", by="fast_rpc", action="nova.boot_server")
     group = next(
-        g
-        for g in gather(showcase, showcase.record.id, charts=[ChartChoice(line=line)]).groups
-        if g.name == "boot"
+        g for g in gather(showcase, showcase.record.id, charts=[ChartChoice(line=line)]).groups if g.name == "boot"
     )
     assert [figure.title for figure in group.figures] == ["P95 of the duration of nova.boot_server by users"]
     rows = group.figures[0].data["rows"]
@@ -244,9 +235,7 @@ def test_one_iteration_without_any_duration_has_a_page(book):
 
 
 def test_few_iterations_have_no_interval_instead_of_a_wrong_one(book):
-    book.load(
-        book.step("boot", "benchmark", (0, 5)), [([("nova.boot_server", 1.0 + n)], None) for n in range(5)]
-    )
+    book.load(book.step("boot", "benchmark", (0, 5)), [([("nova.boot_server", 1.0 + n)], None) for n in range(5)])
     assert shown(book).words().count("not estimable") == 4
 
 
@@ -266,7 +255,4 @@ def test_a_run_that_is_not_ended_is_judged_by_its_steps(book):
     book.step("report", "report/html", (5, 0), StepState.RUNNING)
     report = gather(book, book.record.id)
     assert report.verdict.state == "succeeded"
-    assert (
-        report.verdict.sentence
-        == "1 benchmark ran without a service level to hold: 3 iterations, none failed."
-    )
+    assert report.verdict.sentence == "1 benchmark ran without a service level to hold: 3 iterations, none failed."

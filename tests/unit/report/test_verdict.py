@@ -12,13 +12,24 @@ from rallyflow.report.verdict import verdict
     ("state", "step", "sentence"),
     [
         (RunState.SUCCEEDED, {}, "cloud-bench did 2 steps, and nothing failed."),
-        (RunState.ERRORED, {"state": StepState.ERRORED, "error": {"what": "no route"}}, "b could not be done: no route."),
+        (
+            RunState.ERRORED,
+            {"state": StepState.ERRORED, "error": {"what": "no route"}},
+            "b could not be done: no route.",
+        ),
         (RunState.FAILED, {"state": StepState.FAILED, "reason": "exit code 1"}, "b failed: exit code 1."),
-        (RunState.CANCELLED, {"state": StepState.CANCELLED}, "The run was stopped before its end: 1 of 2 steps are done."),
-        (RunState.INCONCLUSIVE, {"state": StepState.INCONCLUSIVE, "reason": "generator saturated"},
-         "b ran, but its figures can't be trusted: generator saturated."),
+        (
+            RunState.CANCELLED,
+            {"state": StepState.CANCELLED},
+            "The run was stopped before its end: 1 of 2 steps are done.",
+        ),
+        (
+            RunState.INCONCLUSIVE,
+            {"state": StepState.INCONCLUSIVE, "reason": "generator saturated"},
+            "b ran, but its figures can't be trusted: generator saturated.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_sentence_says_what_happened(book, state, step, sentence):
     book.step("a", "noop", (0, 1))
     book.step("b", "shell", (1, 2))

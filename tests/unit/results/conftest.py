@@ -15,12 +15,18 @@ from rallyflow.results.schema import TABLES
 START = 1_795_363_501_123_456_789
 RUN = RunId("20261122-160501-k3f9a")
 DEFAULTS = {
-    "iterations": {"process": 0, "thread": 0, "planned_ns": START, "started_ns": START, "duration_ns": 1_500_000_000,
-                   "idle_ns": 0},
+    "iterations": {
+        "process": 0,
+        "thread": 0,
+        "planned_ns": START,
+        "started_ns": START,
+        "duration_ns": 1_500_000_000,
+        "idle_ns": 0,
+    },
     "sla": {"criterion": "mean", "wanted": "<= 1 s", "passed": True, "detail": "fine"},
     "tests": {"state": "passed", "started_ns": START, "duration_ns": 1, "message": ""},
     "telemetry": {"source": "generator:0", "metric": "cpu", "at_ns": START, "value": 0.5},
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -32,10 +38,20 @@ def run():
 def steps():
     return [
         StepRecord(RUN, StepId("cloud"), "cloud", "deploy/embedded", StepState.SUCCEEDED, 1, START, START + 1),
-        StepRecord(RUN, StepId("load[users=5]"), "load", "benchmark", StepState.FAILED, 2, START, START + 10**9,
-                   {"users": 5, "fast": True}, reason="p95"),
+        StepRecord(
+            RUN,
+            StepId("load[users=5]"),
+            "load",
+            "benchmark",
+            StepState.FAILED,
+            2,
+            START,
+            START + 10**9,
+            {"users": 5, "fast": True},
+            reason="p95",
+        ),
         StepRecord(RUN, StepId("never"), "never", "noop", StepState.SKIPPED),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 import pyarrow as pa
 import pytest
@@ -20,9 +20,7 @@ def test_every_view_exists_with_its_types_without_any_part(run, steps):
 def test_views_have_the_same_columns_with_and_without_parts(run, steps, write):
     part = write("iterations", [{"iteration": 0}])
     with connect([run], steps, [part]) as full, connect([run], steps, []) as empty:
-        assert (
-            full.execute("DESCRIBE iterations").fetchall() == empty.execute("DESCRIBE iterations").fetchall()
-        )
+        assert full.execute("DESCRIBE iterations").fetchall() == empty.execute("DESCRIBE iterations").fetchall()
 
 
 def test_people_find_seconds_and_timestamps(run, steps, write):
@@ -42,11 +40,15 @@ def test_runs_and_steps_come_from_the_records(run, steps):
         assert catalogue.execute("SELECT name, state, duration_s, params->>'users' FROM runs").fetchall() == [
             ("bench", "succeeded", 1.0, "5")
         ]
-        assert catalogue.execute("SELECT step, position, matrix->>'users', started_at IS NULL FROM steps").fetchall() == [
-            ("cloud", 0, None, False), ("load[users=5]", 1, "5", False), ("never", 2, None, True),
-        ]  # fmt: skip
+        assert catalogue.execute(
+            "SELECT step, position, matrix->>'users', started_at IS NULL FROM steps"
+        ).fetchall() == [
+            ("cloud", 0, None, False),
+            ("load[users=5]", 1, "5", False),
+            ("never", 2, None, True),
+        ]
         started = catalogue.execute("SELECT started_at FROM runs").fetchone()
-    assert started == (datetime.datetime(2026, 11, 22, 16, 5, 1, 123456),)  # noqa: DTZ001 - DuckDB gives UTC without saying so
+    assert started == (dt.datetime(2026, 11, 22, 16, 5, 1, 123456),)  # noqa: DTZ001 - DuckDB gives UTC without saying so
 
 
 def test_a_folder_name_is_never_a_pattern(run, steps, write, tmp_path):

@@ -89,9 +89,7 @@ def test_behind_a_branch_actions_are_counted_within_each_iteration(rows):
 def test_a_loop_of_many_rounds_is_one_row(rows):
     for position in range(50):
         rows.action(0, position, "list", 1)
-    assert [(row.action, row.summary.count) for row in actions(rows.ready())[LOAD]] == [
-        (Action("list", 0), 50)
-    ]
+    assert [(row.action, row.summary.count) for row in actions(rows.ready())[LOAD]] == [(Action("list", 0), 50)]
 
 
 def test_few_iterations_are_all_drawn_as_they_are(rows):
@@ -149,9 +147,7 @@ def test_the_area_under_a_load_profile_is_the_time_of_all_iterations(rows, spans
     for number, (started, seconds) in enumerate(spans):
         rows.iteration(number, seconds, started=started)
     found = profiles(rows.ready(), 20)[LOAD]
-    assert sum(found.mean) * found.width == pytest.approx(
-        sum(seconds for _, seconds in spans), rel=1e-4, abs=1e-4
-    )
+    assert sum(found.mean) * found.width == pytest.approx(sum(seconds for _, seconds in spans), rel=1e-4, abs=1e-4)
     assert all(mean <= most + 1e-6 for mean, most in zip(found.mean, found.highest, strict=True))
 
 
@@ -195,8 +191,7 @@ def test_cells_do_not_mix(rows):
         "b": 2,
     }
     assert {
-        cell.step: [action.name for action in found.actions]
-        for cell, found in envelopes(connection, 5).items()
+        cell.step: [action.name for action in found.actions] for cell, found in envelopes(connection, 5).items()
     } == {
         "a": ["boot"],
         "b": ["list"],

@@ -26,9 +26,7 @@ def parse(text: str, newest: str) -> Version:
     """Return a microversion that a header asks for; Fault 400 or 406 for one that is not there."""
     major, _, minor = (newest if text == "latest" else text).partition(".")
     if not (major.isdigit() and minor.isdigit()):
-        raise Fault(
-            400, f"API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum."
-        )
+        raise Fault(400, f"API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum.")
     most_major, _, most_minor = newest.partition(".")
     if major != most_major or int(minor) > int(most_minor):
         raise Fault(406, f"Version {text} is not supported by the API. Maximum is {newest}.")

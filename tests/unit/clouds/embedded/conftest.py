@@ -134,6 +134,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"))
-            item.add_marker(
-                pytest.mark.filterwarnings("ignore::openstack.warnings.OpenStackDeprecationWarning")
-            )
+            item.add_marker(pytest.mark.filterwarnings("ignore::openstack.warnings.OpenStackDeprecationWarning"))

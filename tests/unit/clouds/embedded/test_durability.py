@@ -66,9 +66,7 @@ def test_what_was_half_done_goes_on_after_a_restart(new_cloud):
     cloud = new_cloud(compute={"build": "300s"})
     with cloud.connect() as connection:
         image, flavor = connection.image.find_image("cirros"), connection.compute.find_flavor("m1.tiny")
-        server = connection.compute.create_server(
-            name="a", image_id=image.id, flavor_id=flavor.id, networks="none"
-        )
+        server = connection.compute.create_server(name="a", image_id=image.id, flavor_id=flavor.id, networks="none")
     settings = process.load_settings(cloud.state)
     quick = settings.speed.model_copy(
         update={"compute": settings.speed.compute.model_copy(update={"build": settings.speed.compute.delete})}
@@ -119,9 +117,7 @@ def test_it_listens_on_loopback_only_and_keeps_its_files_to_itself(new_cloud):
     cloud = new_cloud()
     port = f":{cloud.endpoint.port:04X}"
     with open("/proc/net/tcp") as sockets:  # noqa: PTH123 - procfs
-        listening = [
-            words[1] for words in map(str.split, sockets) if words[1].endswith(port) and words[3] == "0A"
-        ]
+        listening = [words[1] for words in map(str.split, sockets) if words[1].endswith(port) and words[3] == "0A"]
     assert listening == [f"0100007F{port}"]
     for name in ("config.json", "rows.jsonl"):
         assert (cloud.state / name).stat().st_mode & 0o077 == 0
@@ -141,9 +137,7 @@ def test_a_taken_port_is_replaced_by_another(new_cloud):
 
 
 def resource(state, kind=ResourceState.CREATED, pid=""):
-    return Resource(
-        1, RunId("r"), StepId("s"), 1, KIND, "rf-x", kind, external_id=pid, detail={"state": str(state)}
-    )
+    return Resource(1, RunId("r"), StepId("s"), 1, KIND, "rf-x", kind, external_id=pid, detail={"state": str(state)})
 
 
 @pytest.mark.parametrize("kind", [ResourceState.CREATED, ResourceState.INTENT])

@@ -40,9 +40,7 @@ def test_an_image_is_changed_by_its_project_only(admin, user, stranger):
 
 
 def test_a_protected_image_stays(user):
-    image = user.image.create_image(
-        name="kept", container_format="bare", disk_format="raw", is_protected=True
-    )
+    image = user.image.create_image(name="kept", container_format="bare", disk_format="raw", is_protected=True)
     with pytest.raises(openstack.exceptions.ForbiddenException, match="is protected"):
         user.image.delete_image(image)
 

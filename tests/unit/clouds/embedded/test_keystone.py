@@ -34,9 +34,7 @@ def test_a_project_without_a_role_in_it_is_refused(shared_cloud, user, stranger)
 def test_a_token_can_be_unscoped_and_exchanged_for_a_scoped_one(shared_cloud):
     url = shared_cloud.endpoint.auth_url
     session = Session()
-    password = v3.Password(
-        url, username="admin", password="correct horse", user_domain_id="default", unscoped=True
-    )
+    password = v3.Password(url, username="admin", password="correct horse", user_domain_id="default", unscoped=True)
     assert password.get_access(session).project_id is None
     token = v3.Token(url, password.get_token(session), project_name="admin", project_domain_name="Default")
     access = token.get_access(session)
@@ -132,9 +130,7 @@ def test_an_expired_token_is_refused(new_cloud):
 def test_an_unscoped_token_opens_no_other_service(shared_cloud):
     url = shared_cloud.endpoint.auth_url
     session = Session()
-    auth = v3.Password(
-        url, username="admin", password="correct horse", user_domain_id="default", unscoped=True
-    )
+    auth = v3.Password(url, username="admin", password="correct horse", user_domain_id="default", unscoped=True)
     servers = url.replace("/identity/v3", "/compute/v2.1/servers")
     token = {"X-Auth-Token": auth.get_token(session)}
     with pytest.raises(keystoneauth1.exceptions.Forbidden):

@@ -22,9 +22,7 @@ def test_a_new_server_is_in_build_until_it_is_active(new_cloud):
     cloud = new_cloud(compute={"build": "300s"})
     with cloud.connect() as connection:
         image, flavor = connection.image.find_image("cirros"), connection.compute.find_flavor("m1.tiny")
-        server = connection.compute.create_server(
-            name="a", image_id=image.id, flavor_id=flavor.id, networks="none"
-        )
+        server = connection.compute.create_server(name="a", image_id=image.id, flavor_id=flavor.id, networks="none")
         server = connection.compute.get_server(server.id)
         assert (server.status, server.vm_state, server.task_state) == ("BUILD", "building", "spawning")
 

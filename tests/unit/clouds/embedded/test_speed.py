@@ -30,9 +30,7 @@ def test_a_speed_read_back_from_its_json_is_the_same():
 
 
 def test_a_call_that_does_not_exist_is_refused_with_the_one_that_was_meant():
-    with pytest.raises(
-        ValidationError, match=r"no call nova\.create_servers; did you mean nova\.create_server\?"
-    ):
+    with pytest.raises(ValidationError, match=r"no call nova\.create_servers; did you mean nova\.create_server\?"):
         Speed.model_validate({"calls": {"nova.create_servers": "5ms"}})
 
 

@@ -17,9 +17,7 @@ def attach(cloud: Simulation, identity: Identity, server: Row, volume: str) -> N
     if row is None or not identity.sees(row):
         raise Fault(404, f"Volume {volume} could not be found.")
     if row["status"] != "available":
-        message = (
-            f"Invalid volume: volume {volume} status must be 'available'. Currently in '{row['status']}'"
-        )
+        message = f"Invalid volume: volume {volume} status must be 'available'. Currently in '{row['status']}'"
         raise Fault(400, message)
     attachment = {
         "id": volume,

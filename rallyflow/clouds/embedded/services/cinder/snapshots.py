@@ -66,9 +66,7 @@ def delete_snapshot(request: Request) -> Response:
     """Start removing a snapshot."""
     row = _find(request)
     if row["status"] not in ("available", "error"):
-        raise Fault(
-            400, f"Invalid snapshot: Snapshot status must be available or error; it is {row['status']}."
-        )
+        raise Fault(400, f"Invalid snapshot: Snapshot status must be available or error; it is {row['status']}.")
     work.remove(request.cloud, "volume_snapshots", row)
     return Response(status=202)
 

@@ -29,9 +29,7 @@ def create_type(request: Request) -> Response:
 @SERVICE.route("GET", "/types", "list_volume_types")
 def list_types(request: Request) -> Response:
     """List the volume types."""
-    rows = [
-        row for row in request.cloud.store.rows("volume_types") if row["is_public"] or request.identity.admin
-    ]
+    rows = [row for row in request.cloud.store.rows("volume_types") if row["is_public"] or request.identity.admin]
     return Response({"volume_types": [_shown(row) for row in matching(rows, request, ("name",))]})
 
 

@@ -157,9 +157,7 @@ def _size(cloud: Simulation, content: dict[str, Any]) -> int:
         raise Fault(404, "The source of the volume could not be found.")
     size = content.get("size") or (source or {}).get("size")
     if not str(size).isdigit() or int(str(size)) < 1:
-        raise Fault(
-            400, f"Invalid input for field/attribute size. Value: {size}. It must be a positive integer."
-        )
+        raise Fault(400, f"Invalid input for field/attribute size. Value: {size}. It must be a positive integer.")
     return int(str(size))
 
 

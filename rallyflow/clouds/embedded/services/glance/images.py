@@ -14,9 +14,7 @@ from rallyflow.clouds.embedded.simulation import Simulation
 from rallyflow.clouds.embedded.store import Row
 from rallyflow.clouds.embedded.web import Fault, Identity, Request, Response
 
-_READ_ONLY = frozenset(
-    {"id", "status", "size", "checksum", "created_at", "updated_at", "file", "schema", "self"}
-)
+_READ_ONLY = frozenset({"id", "status", "size", "checksum", "created_at", "updated_at", "file", "schema", "self"})
 _VISIBILITIES = ("public", "community", "shared", "private")
 
 
@@ -71,9 +69,7 @@ def create_image(request: Request) -> Response:
 @SERVICE.route("GET", "/images", "list_images", lists="images")
 def list_images(request: Request) -> Response:
     """List the images that the asker may use, newest first."""
-    newest_first = [row for row in request.cloud.store.rows("images") if _visible(request.identity, row)][
-        ::-1
-    ]
+    newest_first = [row for row in request.cloud.store.rows("images") if _visible(request.identity, row)][::-1]
     names = ("name", "status", "visibility", "owner", "container_format", "disk_format", "id", "protected")
     query = request.query
     hidden = query.get("os_hidden", "false").lower() == "true"

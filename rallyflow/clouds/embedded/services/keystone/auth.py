@@ -115,11 +115,7 @@ def _user_by_method(cloud: Simulation, identity: dict[str, Any]) -> Row:
             raise Fault(401, _REFUSED)
     elif "token" in identity["methods"]:
         token = cloud.store.get("tokens", str((identity.get("token") or {}).get("id")))
-        user = (
-            cloud.store.get("users", token["user"])
-            if token and token["expires_at"] > clock.precisely()
-            else None
-        )
+        user = cloud.store.get("users", token["user"]) if token and token["expires_at"] > clock.precisely() else None
     else:
         raise Fault(401, f"Attempted to authenticate with an unsupported method: {identity['methods']}.")
     if user is None or not user["enabled"]:
@@ -132,9 +128,7 @@ def _find_user(cloud: Simulation, given: dict[str, Any]) -> Row | None:
         return cloud.store.get("users", given["id"])
     domain = _find_domain(cloud, given.get("domain") or {})
     rows = cloud.store.rows("users")
-    return next(
-        (u for u in rows if domain and u["name"] == given.get("name") and u["domain_id"] == domain), None
-    )
+    return next((u for u in rows if domain and u["name"] == given.get("name") and u["domain_id"] == domain), None)
 
 
 def _find_domain(cloud: Simulation, given: dict[str, Any]) -> str | None:
@@ -149,9 +143,7 @@ def _scope(cloud: Simulation, scope: Any, user: Row, methods: list[str]) -> tupl
         return "", ""
     if not isinstance(scope, dict):
         usual = user.get("default_project_id") or ""
-        return (
-            (usual, "") if methods != ["token"] and usual and cloud.roles_of(user["id"], usual) else ("", "")
-        )
+        return (usual, "") if methods != ["token"] and usual and cloud.roles_of(user["id"], usual) else ("", "")
     if "domain" in scope:
         domain = _find_domain(cloud, scope["domain"])
         if domain is None:
@@ -171,9 +163,7 @@ def _find_project(cloud: Simulation, given: dict[str, Any]) -> Row | None:
         return cloud.store.get("projects", given["id"])
     domain = _find_domain(cloud, given.get("domain") or {})
     rows = cloud.store.rows("projects")
-    return next(
-        (p for p in rows if domain and p["name"] == given.get("name") and p["domain_id"] == domain), None
-    )
+    return next((p for p in rows if domain and p["name"] == given.get("name") and p["domain_id"] == domain), None)
 
 
 def _projects_of(cloud: Simulation, user: str) -> list[Row]:
@@ -202,9 +192,7 @@ def _shown(cloud: Simulation, row: Row, *, catalogued: bool) -> Row:
     }
     scope = row["project"] or row["domain"]
     if scope:
-        token["roles"] = [
-            {"id": role["id"], "name": role["name"]} for role in cloud.roles_of(row["user"], scope)
-        ]
+        token["roles"] = [{"id": role["id"], "name": role["name"]} for role in cloud.roles_of(row["user"], scope)]
         if catalogued:
             token["catalog"] = catalog.catalog(cloud.url)
     if row["project"]:

@@ -21,9 +21,7 @@ def catalog(url: str) -> list[Row]:
             "id": f"service-{name}",
             "type": kind,
             "name": name,
-            "endpoints": [
-                _endpoint(url, name, path, interface) for interface in ("public", "internal", "admin")
-            ],
+            "endpoints": [_endpoint(url, name, path, interface) for interface in ("public", "internal", "admin")],
         }
         for kind, name, path in _SERVICES
     ]
@@ -31,9 +29,7 @@ def catalog(url: str) -> list[Row]:
 
 def services() -> list[Row]:
     """Return the services, as the identity API lists them."""
-    return [
-        {"id": f"service-{name}", "type": kind, "name": name, "enabled": True} for kind, name, _ in _SERVICES
-    ]
+    return [{"id": f"service-{name}", "type": kind, "name": name, "enabled": True} for kind, name, _ in _SERVICES]
 
 
 def endpoints(url: str) -> list[Row]:

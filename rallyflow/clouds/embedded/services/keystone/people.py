@@ -41,23 +41,13 @@ def shown(request: Request, table: str, row: Row) -> Row:
 
 def _with_password(row: Row) -> Row:
     password = row.pop("password", None)
-    return (
-        row | {"_password": passwords.hashed(password)}
-        if password is not None
-        else {"_password": "00$", **row}
-    )
+    return row | {"_password": passwords.hashed(password)} if password is not None else {"_password": "00$", **row}
 
 
 def _refuse_taken(cloud: Simulation, table: str, row: Row) -> None:
     for other in cloud.store.rows(table):
-        if (
-            other["name"] == row["name"]
-            and other.get("domain_id") == row.get("domain_id")
-            and other["id"] != row["id"]
-        ):
-            raise Fault(
-                409, f"Conflict occurred attempting to store {table[:-1]} - Duplicate entry found with name."
-            )
+        if other["name"] == row["name"] and other.get("domain_id") == row.get("domain_id") and other["id"] != row["id"]:
+            raise Fault(409, f"Conflict occurred attempting to store {table[:-1]} - Duplicate entry found with name.")
 
 
 def _found(request: Request, table: str) -> Row:

@@ -136,9 +136,7 @@ def _assigned(request: Request) -> str:
     target, user, role = request.args
     key = f"{user}:{target}:{role}"
     if request.cloud.store.get("assignments", key) is None:
-        raise Fault(
-            404, f"Could not find role assignment with role: {role}, user: {user}, project: {target}."
-        )
+        raise Fault(404, f"Could not find role assignment with role: {role}, user: {user}, project: {target}.")
     return key
 
 

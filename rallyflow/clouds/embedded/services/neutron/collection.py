@@ -91,11 +91,7 @@ class Collection:
     def _list(self, request: Request) -> Response:
         self.listing(request)
         visible_rows = [r for r in request.cloud.store.rows(self.plural) if visible(request.identity, r)]
-        names = [
-            name
-            for name in request.query
-            if name not in ("limit", "marker", "fields", "sort_key", "sort_dir")
-        ]
+        names = [name for name in request.query if name not in ("limit", "marker", "fields", "sort_key", "sort_dir")]
         rows, more = page(matching(visible_rows, request, names), request)
         answer: Row = {self.plural: [self.shown(request.cloud, row) for row in rows]}
         if more:

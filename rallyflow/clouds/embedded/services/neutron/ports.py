@@ -94,8 +94,7 @@ def _update(_request: Request, row: Row, content: dict[str, Any]) -> Row:
 def _removing(_cloud: Simulation, row: Row) -> None:
     if row["device_owner"].startswith("network:router_interface"):
         message = (
-            f"Port {row['id']} cannot be deleted directly via the port API: has device owner "
-            f"{row['device_owner']}."
+            f"Port {row['id']} cannot be deleted directly via the port API: has device owner {row['device_owner']}."
         )
         raise Fault(409, message, "ServicePortInUse")
 
@@ -107,7 +106,5 @@ def _removed(cloud: Simulation, row: Row) -> None:
         cloud.store.put("floatingips", address | fields)
 
 
-PORTS = Collection(
-    "port", "ports", "/ports", "Port", _complete, _update, removing=_removing, removed=_removed
-)
+PORTS = Collection("port", "ports", "/ports", "Port", _complete, _update, removing=_removing, removed=_removed)
 PORTS.register()

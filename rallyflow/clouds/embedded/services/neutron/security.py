@@ -86,9 +86,7 @@ def _complete_rule(request: Request, content: dict[str, Any]) -> Row:
     row = picked(content, _RULE)
     GROUPS.owned(request, str(row["security_group_id"]))
     if row["direction"] not in ("ingress", "egress"):
-        raise Fault(
-            400, f"Invalid input for direction. Reason: '{row['direction']}' is not ingress or egress."
-        )
+        raise Fault(400, f"Invalid input for direction. Reason: '{row['direction']}' is not ingress or egress.")
     same = [name for name in _RULE if name != "description"]
     for other in request.cloud.store.rows("security_group_rules"):
         if all(other[name] == row[name] for name in same):

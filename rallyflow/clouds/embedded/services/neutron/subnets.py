@@ -28,9 +28,7 @@ _DEFAULTS: Row = {
     "service_types": [],
     "prefixlen": None,
 }
-_CHANGEABLE = frozenset(
-    {"name", "description", "gateway_ip", "enable_dhcp", "dns_nameservers", "host_routes"}
-)
+_CHANGEABLE = frozenset({"name", "description", "gateway_ip", "enable_dhcp", "dns_nameservers", "host_routes"})
 
 
 def completed(cloud: Simulation, content: dict[str, Any]) -> Row:

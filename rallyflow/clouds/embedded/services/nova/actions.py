@@ -31,9 +31,7 @@ def _from(*statuses: str) -> frozenset[str]:
 
 
 _TRANSITIONS = {
-    "reboot": _Transition(
-        "reboot", _from("ACTIVE", "SHUTOFF", "PAUSED"), "rebooting", "ACTIVE", "active", "REBOOT"
-    ),
+    "reboot": _Transition("reboot", _from("ACTIVE", "SHUTOFF", "PAUSED"), "rebooting", "ACTIVE", "active", "REBOOT"),
     "os-start": _Transition("start", _from("SHUTOFF"), "powering-on", "ACTIVE", "active"),
     "os-stop": _Transition("stop", _from("ACTIVE", "RESCUE"), "powering-off", "SHUTOFF", "stopped"),
     "pause": _Transition("pause", _from("ACTIVE"), "pausing", "PAUSED", "paused"),
@@ -54,9 +52,7 @@ _TRANSITIONS = {
     "migrate": _Transition(
         "migrate", _from("ACTIVE", "SHUTOFF"), "resize_migrating", "VERIFY_RESIZE", "resized", "RESIZE"
     ),
-    "os-migrateLive": _Transition(
-        "os-migrateLive", _from("ACTIVE"), "migrating", "ACTIVE", "active", "MIGRATING"
-    ),
+    "os-migrateLive": _Transition("os-migrateLive", _from("ACTIVE"), "migrating", "ACTIVE", "active", "MIGRATING"),
 }
 _ADMIN_ONLY = frozenset({"migrate", "os-migrateLive", "os-resetState"})
 
@@ -101,9 +97,7 @@ def _need(row: Row, name: str, allowed: frozenset[str]) -> None:
     if row["status"] not in allowed:
         raise Fault(409, f"Cannot '{name}' instance {row['id']} while it is in vm_state {row['vm_state']}")
     if row["task_state"]:
-        raise Fault(
-            409, f"Cannot '{name}' instance {row['id']} while it is in task_state {row['task_state']}"
-        )
+        raise Fault(409, f"Cannot '{name}' instance {row['id']} while it is in task_state {row['task_state']}")
 
 
 def _move(request: Request, row: Row, transition: _Transition) -> None:

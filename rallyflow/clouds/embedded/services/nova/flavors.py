@@ -147,9 +147,7 @@ def _access(row: Row) -> list[Row]:
 def _number(content: dict[str, Any], name: str, *, least: int = 1) -> int:
     value = content.get(name)
     if not str(value).isdigit() or int(str(value)) < least:
-        raise Fault(
-            400, f"Invalid input for field/attribute {name}. Value: {value}. It must be at least {least}"
-        )
+        raise Fault(400, f"Invalid input for field/attribute {name}. Value: {value}. It must be at least {least}")
     return int(str(value))
 
 

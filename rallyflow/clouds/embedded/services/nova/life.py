@@ -24,9 +24,7 @@ def change(cloud: Simulation, row: Row, **fields: Any) -> Row:
 
 def build(cloud: Simulation, server: str) -> None:
     """Start building a server that is in BUILD."""
-    cloud.conductor.start(
-        Work.BUILD, partial(_built, cloud, server), entered=partial(_spawning, cloud, server)
-    )
+    cloud.conductor.start(Work.BUILD, partial(_built, cloud, server), entered=partial(_spawning, cloud, server))
 
 
 def delete(cloud: Simulation, row: Row) -> None:

@@ -192,9 +192,7 @@ def _image(request: Request, content: dict[str, Any], flavor: Row) -> str:
     wanted = str(content.get("imageRef") or "").rpartition("/")[2]
     if not wanted:
         if not content.get("block_device_mapping_v2"):
-            raise Fault(
-                400, "Invalid imageRef provided: a server without block_device_mapping_v2 needs an image."
-            )
+            raise Fault(400, "Invalid imageRef provided: a server without block_device_mapping_v2 needs an image.")
         return ""
     row = request.cloud.store.get("images", wanted)
     if row is None or not (row["visibility"] == "public" or request.identity.sees(row)):
