@@ -22,6 +22,7 @@ VERBS = {
     "resources": "List what runs made outside and did not remove",
     "resume": "Go on with a run that was interrupted, killed or could not finish",
     "runs": "List the runs",
+    "schema": "Print the JSON Schema of workflow files, for editors",
     "show": "Show a run: its steps, results and what is left of it",
     "sql": "Query the measurements with SQL",
     "validate": "Check a workflow file, all of it, without running anything",

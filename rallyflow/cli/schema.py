@@ -1,0 +1,21 @@
+"""`rallyflow schema`."""
+
+from __future__ import annotations
+
+import click
+
+from rallyflow.cli.output import print_json
+from rallyflow.errors import Exit
+
+
+@click.command("schema", short_help="print the JSON Schema of workflow files")
+def command() -> Exit:
+    """Print the JSON Schema of workflow files, with the inputs of every step type that is installed.
+
+    An editor with yaml-language-server uses it when a file begins with the line
+    `# yaml-language-server: $schema=PATH`.
+    """
+    from rallyflow.compile.schema import workflow_schema
+
+    print_json(workflow_schema())
+    return Exit.OK
