@@ -86,6 +86,37 @@ class InternalError(RallyflowError):
     code = "RF0002"
 
 
+FILE_CODES = {
+    "RF0201": "The file is too large, or not UTF-8 text.",
+    "RF0202": "Not valid YAML: the hint names the usual cause at this place.",
+    "RF0203": "A key stands twice in one mapping; YAML readers silently keep the last one.",
+    "RF0204": "A value that YAML 1.1 readers take for something else: yes, no, on, off, 1:30, 010.",
+    "RF0206": "Nested too deep, or too many values through aliases.",
+    "RF0210": "An unknown key: never ignored, since it is mostly a misspelt one.",
+    "RF0211": "A key is missing.",
+    "RF0212": "A value has the wrong type or is out of bounds.",
+    "RF0213": "A value that the step type itself refuses, such as an unknown scenario or check.",
+    "RF0214": "`uses:` names no step type that is installed.",
+    "RF0220": "A step that is referred to does not exist.",
+    "RF0221": "Steps wait for each other in a circle.",
+    "RF0223": "A step has no such output, or the output has no such field.",
+    "RF0224": "An output of one type stands where another type is wanted.",
+    "RF0230": "A matrix that can't be expanded.",
+    "RF0231": "A matrix with too many cells.",
+    "RF0240": "An expression that can't be read, or has no value.",
+    "RF0241": "An expression uses a name or function that there is not.",
+    "RF0242": "A param that is referred to does not exist.",
+    "RF0243": "A matrix axis that is referred to does not exist, or where() does not select one cell.",
+    "RF0244": "A secret that is referred to is not declared.",
+    "RF0245": "Something that is known only later is used where it is needed at once.",
+    "RF0301": "A param is declared wrongly.",
+    "RF0302": "A param was given that the workflow does not have.",
+    "RF0303": "A param has no value.",
+    "RF0304": "A param's value does not fit its declaration.",
+}
+"""What the codes of diagnostics in a workflow file mean."""
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One error in a workflow file. Lines and columns count from 1; 0 means the whole file."""
