@@ -72,7 +72,7 @@ class Rpc(_Setting):
 
     calls_per_build: int = Field(default=4, ge=0, le=1000, description="Calls that each build and each deletion makes")
     workers: int = Field(default=3, ge=1, le=1000, description="Calls served at once")
-    time: Time = Field(default=Latency(mean=0.0032, distribution="exponential"), description="Time of one call")
+    time: Time = Field(default=Latency(mean=0.0047, distribution="exponential"), description="Time of one call")
 
 
 class Storage(_Setting):
