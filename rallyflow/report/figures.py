@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rallyflow.report import specs
-from rallyflow.report.words import Unit, count, digits, plural
+from rallyflow.report.words import Unit, count, plural, spell
 from rallyflow.stats.envelope import Envelope
 from rallyflow.stats.histogram import Histogram
 from rallyflow.stats.profile import Profile
@@ -56,7 +56,7 @@ def profile(profile: Profile, seams: Sequence[float]) -> Figure:
     }
     text = (
         f"At most {plural(max(profile.highest), 'iteration')} ran at the same time. Area: mean of each "
-        f"{digits(profile.width)} s; line: the most."
+        f"{spell(profile.width)}; line: the most."
     )
     if seams:
         text += " Dashed: where the run was resumed."

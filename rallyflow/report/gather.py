@@ -13,7 +13,7 @@ from rallyflow.model.records import Part, RunRecord, StepRecord
 from rallyflow.model.step import History
 from rallyflow.model.values import BenchmarkResults
 from rallyflow.report import matrix, timeline
-from rallyflow.report.choices import ChartChoice
+from rallyflow.report.choices import ChartChoice, Line
 from rallyflow.report.content import Benchmark, Group, Report, Verification, clouds
 from rallyflow.report.measure import Detail, Measured, benchmark, measure
 from rallyflow.report.verdict import verdict
@@ -90,16 +90,32 @@ def _groups(benchmarks: Sequence[Benchmark], charts: Sequence[ChartChoice]) -> l
     named: dict[tuple[str, str], list[Benchmark]] = {}
     for item in benchmarks:
         named.setdefault((item.record.run, item.record.name), []).append(item)
-    drawn = [_drawn(cells, charts) for cells in named.values()]
-    return [_group(name, cells, figures) for ((_, name), cells), figures in zip(named.items(), drawn, strict=True)]
+    groups = list(named.values())
+    if charts:
+        drawn = _drawn(groups, charts)
+    else:
+        drawn = [_charts(cells, matrix.defaults(cells)) if len(cells) > 1 else [] for cells in groups]
+    return [_group(name, cells, made) for ((_, name), cells), made in zip(named.items(), drawn, strict=True)]
 
 
-def _drawn(cells: Sequence[Benchmark], charts: Sequence[ChartChoice]) -> list[Figure]:
-    if not charts and len(cells) < 2:
-        return []
-    lines = [choice.line for choice in charts] or matrix.defaults(cells)
-    figures = (matrix.chart(cells, line) for line in lines if matrix.axes_of(cells))
-    return [figure for figure in figures if figure]
+def _drawn(groups: Sequence[Sequence[Benchmark]], charts: Sequence[ChartChoice]) -> list[list[Figure]]:
+    """Return the chosen charts of each group; a chart has to fit one group at least, or its error is raised."""
+    drawn: list[list[Figure]] = [[] for _ in groups]
+    for choice in charts:
+        misfits = []
+        for figures, cells in zip(drawn, groups, strict=True):
+            try:
+                figures.extend(_charts(cells, [choice.line]))
+            except InputsInvalid as error:
+                misfits.append(error)
+        if misfits and len(misfits) == sum(bool(matrix.axes_of(cells)) for cells in groups):
+            raise misfits[0]
+    return drawn
+
+
+def _charts(cells: Sequence[Benchmark], lines: Sequence[Line]) -> list[Figure]:
+    made = (matrix.chart(cells, line) for line in lines if matrix.axes_of(cells))
+    return [figure for figure in made if figure]
 
 
 def _group(name: str, cells: Sequence[Benchmark], figures: Sequence[Figure]) -> Group:

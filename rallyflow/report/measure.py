@@ -12,7 +12,7 @@ from rallyflow.model.records import StepRecord
 from rallyflow.report import figures
 from rallyflow.report.content import NOTHING, Benchmark, Health
 from rallyflow.report.figures import Figure
-from rallyflow.report.words import Unit, percent, plural, spell, unit_for
+from rallyflow.report.words import Unit, plural, spell, unit_for
 from rallyflow.results import queries
 from rallyflow.stats import cells, envelope, histogram, profile, summary
 from rallyflow.stats.cells import Cell
@@ -163,7 +163,7 @@ def _generator(processes: Sequence[queries.Generator]) -> Health:
         return Health("How busy the load generator was is not recorded.")
     busiest = max(processes, key=lambda process: process.mean)
     number = plural(len(processes), "process", "processes")
-    used = f"The load generator ({number}) used {percent(busiest.mean)} of a core"
+    used = f"The load generator ({number}) used {busiest.mean:.0%} of a core"
     if busiest.mean >= BUSY:
         return Health(f"{used}: it may have been the bottleneck, and the figures its own.", good=False)
     return Health(f"{used} where it was busiest, so it was not the bottleneck.")

@@ -7,6 +7,8 @@ parts that are given, with a few columns added that people like better than nano
 from __future__ import annotations
 
 import re
+import secrets
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +97,7 @@ def connect(
     missing = [part.path for part in parts if not part.path.is_file()]
     if missing:
         raise StorageError(f"{len(missing)} booked parts are missing, the first is {missing[0]}")
-    connection = duckdb.connect(config={"threads": THREADS, "memory_limit": memory})
+    connection = duckdb.connect(config={"threads": THREADS, "memory_limit": memory, "temp_directory": str(_spill())})
     try:
         _create_views(connection, parts)
         create_records(connection, runs, steps)
@@ -151,6 +153,11 @@ def json_text(value: Mapping[str, Any]) -> str:
     import orjson
 
     return orjson.dumps(dict(value), default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _spill() -> Path:
+    """Return a folder for what does not fit into memory; DuckDB makes it when needed and removes it at the end."""
+    return Path(tempfile.gettempdir()) / f"rallyflow-{secrets.token_hex(8)}"
 
 
 def _create_views(connection: DuckDBPyConnection, parts: Sequence[Part]) -> None:

@@ -117,6 +117,18 @@ def test_every_chart_is_drawn_without_a_word_of_complaint_or_any_request(seen, r
     assert seen.page.title() == "cloud-bench: failed"  # nothing from a cloud ran as a script
 
 
+def test_a_script_that_slipped_into_the_page_would_not_run(browser, small):
+    hostile = small.with_name("hostile.html")
+    slipped = "<script>document.title = 'owned'</script><b id=x onclick=\"document.title = 'owned'\">x</b></main>"
+    hostile.write_text(small.read_text(encoding="utf-8").replace("</main>", slipped), encoding="utf-8")
+    visit = Visit(browser, hostile)
+    visit.page.locator("#x").click()
+    title = visit.page.title()
+    visit.context.close()
+    assert title == "cloud-bench: failed"
+    assert len(visit.complaints) == 2  # the policy stopped both
+
+
 def test_charts_and_page_follow_the_dark(seen):
     parts = (
         ("html", "backgroundColor"),

@@ -183,6 +183,15 @@ def test_a_chart_of_what_is_not_there_is_an_error_with_a_suggestion(showcase, li
     assert hint in caught.value.hint
 
 
+def test_a_chart_that_fits_one_of_two_matrices_is_drawn_there(book):
+    for name, axis in (("boot", "users"), ("list", "servers")):
+        for value in (1, 2):
+            step = book.step(name, "benchmark", (0, 1), matrix={axis: value})
+            book.load(step, [([("nova.list_servers", value)], None)] * 3)
+    report = gather(book, book.record.id, charts=[ChartChoice(line=Line(x="servers"))])
+    assert {group.name: len(group.figures) for group in report.groups} == {"boot": 0, "list": 1}
+
+
 def test_only_the_benchmarks_that_are_asked_for_are_shown(showcase):
     of = [BenchmarkResults(run=showcase.record.id, step="snapshot", scenario="nova.snapshot_server")]
     words = shown(showcase, of=of).words()

@@ -72,6 +72,17 @@ def test_a_damaged_part_is_an_error_that_names_the_file(run, steps, write):
         connect([run], steps, [part])
 
 
+def test_what_does_not_fit_into_memory_leaves_nothing_in_the_working_folder(run, steps, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "spill"))
+    (tmp_path / "spill").mkdir()
+    with connect([run], steps, [], memory="24MB") as catalogue:
+        catalogue.execute("CREATE TEMP TABLE wide AS SELECT range AS n, hash(range) AS h FROM range(3_000_000)")
+        assert catalogue.execute("SELECT count(*) FROM wide").fetchone() == (3_000_000,)
+        assert list((tmp_path / "spill").iterdir())  # it did not fit
+    assert [path for path in tmp_path.rglob("*") if path.name != "spill"] == []
+
+
 def test_columns_are_documented(run, steps):
     with connect([run], steps, []) as catalogue:
         comments = dict(
