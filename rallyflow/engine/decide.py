@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from rallyflow.engine.heap import Heap, pop, push
 from rallyflow.engine.messages import (
     Begin,
     Command,
@@ -32,7 +33,7 @@ from rallyflow.engine.messages import (
     Stop,
     StopAsked,
 )
-from rallyflow.engine.view import Queue, View, good
+from rallyflow.engine.view import View, good
 from rallyflow.model.ids import StepId
 from rallyflow.model.states import TRANSITIONS, RunState, StepState
 
@@ -164,7 +165,7 @@ class _Turn:
         while self.released and self.stop is Stop.NO:
             step = self.released.popleft()
             if self.states[step] is StepState.REVIVING:
-                self.ready = self.ready.push(step)
+                self.ready = self._queued(self.ready, step)
             elif self.states[step] is StepState.PLANNED:
                 self._consider(step)
 
@@ -182,11 +183,11 @@ class _Turn:
 
     def _make_ready(self, step: StepId) -> None:
         self._move(step, StepState.READY)
-        self.ready = self.ready.push(step)
+        self.ready = self._queued(self.ready, step)
 
     def _start_what_can(self) -> None:
-        while self.ready and self.stop is Stop.NO:
-            step, rest = self.ready.pop()
+        while self.ready is not None and self.stop is Stop.NO:
+            step, rest = pop(self.ready)
             planned = self.graph.steps[step]
             reviving = self.states[step] is StepState.REVIVING
             takes_worker = reviving or not planned.inline
@@ -195,7 +196,7 @@ class _Turn:
             self.ready = rest
             taken = next((lock for lock in planned.locks if lock in self.held), None)
             if taken is not None and not reviving:
-                self.parked[taken] = self.parked.get(taken, Queue()).push(step)
+                self.parked[taken] = self._queued(self.parked.get(taken), step)
                 continue
             self.free -= takes_worker
             self.running[step] = takes_worker
@@ -218,15 +219,19 @@ class _Turn:
 
     def _unpark(self, lock: str) -> None:
         """Let the first who waits for a free lock go on; whoever also waits for another lock, waits there."""
-        queue = self.parked.get(lock, Queue())
-        while queue and lock not in self.held:
-            step, queue = queue.pop()
+        waiting = self.parked.pop(lock, None)
+        while waiting is not None and lock not in self.held:
+            step, waiting = pop(waiting)
             other = next((name for name in self.graph.steps[step].locks if name in self.held), None)
             if other is None:
-                self.ready = self.ready.push_front(step)
+                self.ready = self._queued(self.ready, step)
                 break
-            self.parked[other] = self.parked.get(other, Queue()).push(step)
-        self.parked[lock] = queue
+            self.parked[other] = self._queued(self.parked.get(other), step)
+        if waiting is not None:
+            self.parked[lock] = waiting
+
+    def _queued(self, heap: Heap | None, step: StepId) -> Heap:
+        return push(heap, self.graph.position[step], step)
 
     def _move(self, step: StepId, state: StepState) -> None:
         before = self.states[step]

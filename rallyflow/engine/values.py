@@ -8,7 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rallyflow.errors import InputsInvalid, UsageError
-from rallyflow.expressions import Cells, ExpressionError, evaluate_template, expressions_of, parse
+from rallyflow.expressions import (
+    Cells,
+    Expression,
+    ExpressionError,
+    evaluate_template,
+    expressions_of,
+    parse,
+    parse_template,
+)
 from rallyflow.model.ids import StepId
 from rallyflow.model.plan import Plan, PlannedStep
 
@@ -48,7 +56,7 @@ class Values:
         """Return whether the condition of a step holds; InputsInvalid when it can't be evaluated."""
         expression = parse(step.condition)
         names = {"success": succeeded, "failure": failed, "always": lambda: True}
-        if expression.calls == () and not succeeded():
+        if not set(expression.calls) & set(names) and not succeeded():
             return False  # like anywhere else: a plain condition is on top of success()
         try:
             return bool(expression.evaluate({**self._names(step, _steps_in("${{ " + step.condition + " }}")), **names}))
@@ -68,14 +76,20 @@ class Values:
             return None
 
     def _evaluate(self, step: PlannedStep, source: str, place: str) -> Any:
-        direct = expressions_of(source)[0].direct
-        if direct is not None and direct.root == "steps" and direct.path[0] not in self._plan.groups:
-            if direct.path[0] not in self._outputs:
-                return None  # it ended without outputs; the inputs' own type says whether that will do
+        if self._is_of_no_outputs(source):
+            return None  # the inputs' own type says whether that will do
         try:
             return evaluate_template(source, self._names(step, _steps_in(source)))
         except ExpressionError as error:
             raise InputsInvalid(f"with.{place}: {error}", hint=error.hint, where=step.where) from error
+
+    def _is_of_no_outputs(self, source: str) -> bool:
+        """Whether a text is nothing but a reference to a step that ended without outputs."""
+        parts = parse_template(source)
+        direct = parts[0].direct if len(parts) == 1 and isinstance(parts[0], Expression) else None
+        if direct is None or direct.root != "steps" or not direct.path:
+            return False
+        return direct.path[0] not in self._plan.groups and direct.path[0] not in self._outputs
 
     def _names(self, step: PlannedStep | None, wanted: set[str]) -> dict[str, Any]:
         steps = {name: self._step(name) for name in wanted}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from immutables import Map
 
+from rallyflow.engine.heap import Heap
 from rallyflow.engine.messages import Stop
 from rallyflow.model.ids import StepId
 from rallyflow.model.plan import Plan, PlannedStep
@@ -20,6 +21,7 @@ class Graph:
     steps: Mapping[StepId, PlannedStep]
     dependents: Mapping[str, tuple[StepId, ...]]  # by id of a step, or name of a matrix step
     groups: Mapping[str, tuple[StepId, ...]]
+    position: Mapping[StepId, int]  # in the plan: of the steps that could start, the first one does
 
     @classmethod
     def of(cls, plan: Plan) -> Graph:
@@ -32,36 +34,13 @@ class Graph:
             {step.id: step for step in plan.steps},
             {need: tuple(ids) for need, ids in dependents.items()},
             plan.groups,
+            {step.id: position for position, step in enumerate(plan.steps)},
         )
 
     def nodes_of(self, step: StepId) -> tuple[str, ...]:
         """Return what dependents may call a step: its id, and the name of its matrix step."""
         name = self.steps[step].name
         return (step,) if name == step else (step, name)
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """A persistent first-in-first-out queue."""
-
-    items: Map[int, StepId] = field(default_factory=Map)
-    head: int = 0
-    tail: int = 0
-
-    def push(self, step: StepId) -> Queue:
-        """Return the queue with a step at its end."""
-        return Queue(self.items.set(self.tail, step), self.head, self.tail + 1)
-
-    def push_front(self, step: StepId) -> Queue:
-        """Return the queue with a step at its beginning."""
-        return Queue(self.items.set(self.head - 1, step), self.head - 1, self.tail)
-
-    def pop(self) -> tuple[StepId, Queue]:
-        """Return the first step, and the queue without it."""
-        return self.items[self.head], Queue(self.items.delete(self.head), self.head + 1, self.tail)
-
-    def __bool__(self) -> bool:
-        return self.head < self.tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +55,8 @@ class View:
     left: Map[str, int]  # how many cells of a matrix step are still open
     spoiled: Map[str, int]  # by node: how many of its steps did not succeed
     blamed: Map[str, int]  # by node: how many of those because something went wrong
-    ready: Queue
-    parked: Map[str, Queue]  # by lock: who waits for it
+    ready: Heap | None
+    parked: Map[str, Heap]  # by lock: who waits for it
     held: Map[str, StepId]  # by lock: who has it
     running: Map[StepId, bool]
     free: int  # workers
@@ -117,7 +96,7 @@ def new_view(
         left=Map({name: sum(step not in settled for step in ids) for name, ids in plan.groups.items()}),
         spoiled=Map(spoiled),
         blamed=Map(spoiled),
-        ready=Queue(),
+        ready=None,
         parked=Map(),
         held=Map(),
         running=Map(),
