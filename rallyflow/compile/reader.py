@@ -73,10 +73,8 @@ def _check_bytes(raw: bytes, errors: Diagnostics) -> None:
 
 def _compose(text: str, errors: Diagnostics) -> yaml.Node | None:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    if _nested_too_deep(text):
-        errors.at(Mark(), "RF0206", f"more than {_MAX_DEPTH} levels of nesting")
-        return None
     try:
+        _check_nesting(text, loader, errors)
         node: yaml.Node | None = yaml.compose(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
@@ -90,17 +88,17 @@ def _compose(text: str, errors: Diagnostics) -> yaml.Node | None:
     return node
 
 
-def _nested_too_deep(text: str) -> bool:
-    """Refuse flow nesting before the composer, which recurses, sees it (indentation is bounded by line length)."""
-    depth = deepest = 0
-    for character in text:
-        if character in "[{":
+def _check_nesting(text: str, loader: Any, errors: Diagnostics) -> None:
+    """Refuse deep nesting before the composer sees it, which recurses in C and would end the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth = max(0, depth - 1)
-    indented = max((len(line) - len(line.lstrip(" -?")) for line in text.splitlines() if line.strip()), default=0)
-    return deepest > 4 * _MAX_DEPTH or indented > 8 * _MAX_DEPTH
+            if depth > _MAX_DEPTH + 1:  # the document itself is one level
+                errors.at(_mark(event), "RF0206", f"more than {_MAX_DEPTH} levels of nesting")
+                errors.stop_if_any()
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _syntax_hint(problem: str, lines: list[str], mark: Mark) -> str:
@@ -131,6 +129,9 @@ class _Construction:
         if self.nodes > _MAX_NODES or depth > _MAX_DEPTH or id(node) in self.open:
             self._refuse(mark, node, depth)
             return None
+        if not node.tag.startswith("tag:yaml.org,2002:"):
+            self.errors.at(mark, "RF0202", f"the tag {node.tag!r} has no meaning here", "remove it")
+            return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, mark)
         self.open.add(id(node))
@@ -158,7 +159,7 @@ class _Construction:
             mark = _mark(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
                 self.errors.at(mark, "RF0202", "a key must be a plain text")
-            elif key == "<<" and key_node.tag.endswith(":merge"):
+            elif _is_merge(key_node):
                 merges.append(value_node)
             elif key in result:
                 first = self.source.keys[(*path, key)].line
@@ -171,24 +172,31 @@ class _Construction:
         return result
 
     def _merge(self, node: yaml.Node, into: dict[str, Any], path: Path, depth: int) -> None:
+        """Add the keys of merged mappings that are not there yet: nearer ones win."""
         for part in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(part, yaml.MappingNode):
                 self.errors.at(_mark(part), "RF0202", "'<<' takes a mapping, or a list of mappings")
                 continue
+            if id(part) in self.open or depth > _MAX_DEPTH:
+                self._refuse(_mark(part), part, depth)
+            self.open.add(id(part))
             own = set(into)
+            merges: list[yaml.Node] = []
             for key_node, value_node in part.value:
                 key = key_node.value
-                if isinstance(key, str) and key not in own:
+                if _is_merge(key_node):
+                    merges.append(value_node)
+                elif isinstance(key, str) and key not in own:
                     self.source.keys[(*path, key)] = _mark(key_node)
                     into[key] = self.value(value_node, (*path, key), depth + 1)
+            for merge in merges:
+                self._merge(merge, into, path, depth + 1)
+            self.open.discard(id(part))
 
     def _scalar(self, node: yaml.ScalarNode, mark: Mark) -> Any:
         text: str = node.value
         if node.style in ("'", '"', "|", ">"):
             return text
-        if node.tag.startswith("!") or not node.tag.startswith("tag:yaml.org,2002:"):
-            self.errors.at(mark, "RF0202", f"the tag {node.tag!r} has no meaning here", "remove it")
-            return None
         if _BOOL_TRAP.fullmatch(text):
             self.errors.at(
                 mark,
@@ -213,6 +221,10 @@ class _Construction:
         return _plain(text)
 
 
+def _is_merge(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.value == "<<" and node.tag.endswith(":merge")
+
+
 def _plain(text: str) -> Any:
     if text in _CONSTANTS:
         return _CONSTANTS[text]
@@ -229,5 +241,6 @@ def _old_bool(text: str) -> str:
     return "true" if text.lower() in {"y", "yes", "on"} else "false"
 
 
-def _mark(node: yaml.Node) -> Mark:
-    return Mark(node.start_mark.line + 1, node.start_mark.column + 1)
+def _mark(node: yaml.Node | yaml.CollectionStartEvent) -> Mark:
+    place: Any = node.start_mark
+    return Mark(place.line + 1, place.column + 1)
