@@ -5,14 +5,14 @@ A text that is one expression keeps the expression's type; in a longer text each
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, nodes
-from jinja2.exceptions import SecurityError
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rallyflow.hints import did_you_mean
@@ -26,6 +26,26 @@ FUNCTIONS = ("success", "failure", "always")
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _MAX_LENGTH = 2000
 _MAX_RANGE = 10_000
+_MAX_TEXT = 100_000
+
+_FILTERS = (
+    *("abs", "capitalize", "default", "first", "float", "int", "items", "join", "last", "length", "list", "lower"),
+    *("map", "max", "min", "reject", "rejectattr", "replace", "round", "select", "selectattr", "sort", "string", "sum"),
+    *("title", "trim", "unique", "upper"),
+)
+_METHODS: tuple[tuple[type, frozenset[str]], ...] = (
+    (
+        str,
+        frozenset(
+            {"startswith", "endswith", "split", "rsplit", "splitlines", "partition", "rpartition", "strip", "lstrip"}
+            | {"rstrip", "lower", "upper", "removeprefix", "removesuffix", "count", "find", "isdigit", "isalpha"}
+        ),
+    ),
+    (Mapping, frozenset({"get", "keys", "values", "items"})),
+    (list, frozenset({"index", "count"})),
+    (tuple, frozenset({"index", "count"})),
+)
+"""What an expression may call on a value: nothing that can grow beyond the value itself, as `ljust` and `format` do."""
 
 
 class ExpressionError(Exception):
@@ -37,15 +57,15 @@ class ExpressionError(Exception):
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """The sandbox: no private attributes, no mutation, no `**` and no huge repetition."""
+    """The sandbox: plain data and few methods, no mutation, and nothing that makes much out of little."""
 
-    intercepted_binops = frozenset({"**", "*"})
+    intercepted_binops = frozenset({"**", "*", "%"})
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if not (isinstance(left, int | float) and isinstance(right, int | float)):
+            raise ExpressionError(f"{operator!r} is for numbers only")
         if operator == "**" and (abs(right) > 64 or abs(left) > 1e6):
             raise ExpressionError("the power is too large")
-        if operator == "*" and not (isinstance(left, int | float) and isinstance(right, int | float)):
-            raise ExpressionError("only numbers can be multiplied")
         return super().call_binop(context, operator, left, right)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -54,15 +74,18 @@ class _Environment(ImmutableSandboxedEnvironment):
             return obj[attribute]
         return super().getattr(obj, attribute)
 
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        del value
+        if isinstance(obj, Cells):
+            return not attr.startswith("_")
+        return any(attr in names for kind, names in _METHODS if isinstance(obj, kind))
+
 
 def _environment() -> _Environment:
     environment = _Environment(undefined=StrictUndefined)
     environment.globals.clear()
-    keep = (
-        "abs capitalize default first float int items join last length list lower map max min reject rejectattr replace "
-        "round select selectattr sort string sum title trim unique upper"
-    ).split()
-    environment.filters = {name: environment.filters[name] for name in keep}
+    environment.filters = {name: environment.filters[name] for name in _FILTERS}
+    environment.filters |= {"join": _join, "replace": _replace, "round": _round}
     environment.globals["range"] = _bounded_range
     return environment
 
@@ -72,6 +95,27 @@ def _bounded_range(*bounds: int) -> list[int]:
     if len(numbers) > _MAX_RANGE:
         raise ExpressionError(f"a range of {len(numbers)} numbers; at most {_MAX_RANGE}")
     return list(numbers)
+
+
+def _join(values: Iterable[Any], between: str = "") -> str:
+    texts = [str(value) for value in values]
+    _check_length(sum(map(len, texts)) + len(str(between)) * len(texts))
+    return str(between).join(texts)
+
+
+def _replace(value: Any, old: str, new: str) -> str:
+    text = str(value)
+    _check_length(len(text) + text.count(old) * len(new))
+    return text.replace(old, new)
+
+
+def _round(value: float, digits: int = 0) -> float:
+    return round(float(value), digits)
+
+
+def _check_length(length: int) -> None:
+    if length > _MAX_TEXT:
+        raise ExpressionError(f"a text of {length} characters; at most {_MAX_TEXT}")
 
 
 _ENVIRONMENT = _environment()
@@ -128,23 +172,32 @@ def parse(source: str) -> Expression:
         raise ExpressionError("an empty expression", "write a name such as params.users between the braces")
     if len(source) > _MAX_LENGTH:
         raise ExpressionError(f"an expression of {len(source)} characters; at most {_MAX_LENGTH}")
-    try:
-        template = _ENVIRONMENT.parse("{{ " + source + " }}")
-        body = _only_expression(template)
+    with _failing_as(f"can't read the expression {source!r}"):
+        body = _only_expression(_ENVIRONMENT.parse("{{ " + source + " }}"))
+        _check_filters(body)
         compiled = _ENVIRONMENT.compile_expression(source, undefined_to_none=False)
+        return Expression(
+            source,
+            lambda values: _evaluate(source, compiled, values),
+            tuple(_references(body)),
+            _calls(body),
+            _as_reference(body),
+        )
+
+
+@contextlib.contextmanager
+def _failing_as(what: str) -> Iterator[None]:
+    """Turn whatever goes wrong into an ExpressionError: an expression is a user's program, and can raise anything."""
+    try:
+        yield
+    except ExpressionError:
+        raise
     except TemplateSyntaxError as error:
-        raise ExpressionError(f"can't read the expression {source!r}: {error.message}") from error
-    except (RecursionError, MemoryError) as error:
+        raise ExpressionError(f"{what}: {error.message}") from error
+    except (RecursionError, MemoryError, SyntaxError) as error:  # of the Python that Jinja2 makes from it
         raise ExpressionError("the expression is nested too deep") from error
-    _check_filters(body)
-    references = tuple(_references(body))
-    return Expression(
-        source,
-        lambda values: _evaluate(source, compiled, values),
-        references,
-        _calls(body),
-        _as_reference(body),
-    )
+    except Exception as error:
+        raise ExpressionError(f"{what}: {error}") from error
 
 
 def evaluate_template(text: str, values: Mapping[str, Any]) -> Any:
@@ -165,31 +218,31 @@ def evaluate_node(node: nodes.Expr, values: Mapping[str, Any]) -> Any:
     template = nodes.Template([nodes.Assign(nodes.Name("result", "store"), node)])
     template.set_environment(_ENVIRONMENT)
     template.set_lineno(1)
-    try:
+    with _failing_as("it has no value"):
         module: Any = _ENVIRONMENT.from_string(template).make_module(dict(values))
-        return module.result
-    except (TemplateError, SecurityError, TypeError, ValueError, ArithmeticError) as error:
-        raise ExpressionError(str(error)) from error
+        return _plain(module.result)
 
 
 def _evaluate(source: str, compiled: Callable[..., Any], values: Mapping[str, Any]) -> Any:
-    try:
-        result = compiled(**values)
-    except (UndefinedError, SecurityError) as error:
-        raise ExpressionError(f"{source!r} has no value: {error.message}") from error
-    except (
-        TypeError,
-        ValueError,
-        ArithmeticError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-        MemoryError,
-    ) as error:
-        raise ExpressionError(f"{source!r} can't be evaluated: {error}") from error
-    if isinstance(result, StrictUndefined):
-        raise ExpressionError(f"{source!r} has no value: {result._undefined_message}")  # noqa: SLF001 - jinja2 has no public name for it
-    return list(result) if hasattr(result, "__next__") else result
+    with _failing_as(f"{source!r} has no value"):
+        return _plain(compiled(**values))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of an expression as plain data; ExpressionError for what is none."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Undefined):
+        raise ExpressionError(value._undefined_message)  # noqa: SLF001 - jinja2 has no public name for it
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple) or hasattr(value, "__next__"):
+        return [_plain(item) for item in value]
+    if isinstance(value, Cells):
+        raise ExpressionError("a step with a matrix is not a value", "name one of its outputs after it")
+    if callable(value):
+        raise ExpressionError("a function is not a value", "call it: add () after its name")
+    raise ExpressionError(f"a {type(value).__name__} is not plain data")
 
 
 def _as_text(value: Any) -> str:
@@ -210,8 +263,7 @@ def _only_expression(template: nodes.Template) -> nodes.Expr:
 
 
 def _check_filters(body: nodes.Expr) -> None:
-    found = [*body.find_all(nodes.Filter), *([body] if isinstance(body, nodes.Filter) else [])]
-    for node in found:
+    for node in (*body.find_all(nodes.Filter), *([body] if isinstance(body, nodes.Filter) else [])):
         if node.name not in _ENVIRONMENT.filters:
             raise ExpressionError(f"there is no filter {node.name!r}", did_you_mean(node.name, _ENVIRONMENT.filters))
 
@@ -226,21 +278,28 @@ def _references(node: nodes.Node) -> list[Reference]:
     if reference is not None:
         inner = [found for _, value in reference.where or () for found in _references(value)]
         return [reference, *inner]
-    return [found for child in node.iter_child_nodes() for found in _references(child)]
+    called = node.node if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name) else None
+    return [found for child in node.iter_child_nodes() if child is not called for found in _references(child)]
 
 
 def _as_reference(node: nodes.Node) -> Reference | None:
     if isinstance(node, nodes.Name):
-        return Reference(node.name, ()) if node.name not in (*FUNCTIONS, "range") else None
+        return Reference(node.name, ())
     if isinstance(node, nodes.Getattr):
         return _extended(_as_reference(node.node), node.attr)
     if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
         return _extended(_as_reference(node.node), str(node.arg.value))
-    if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr) and node.node.attr == "where":
-        base = _as_reference(node.node.node)
-        if base is not None and base.root == "steps" and len(base.path) == 1 and not node.args:
-            return Reference(base.root, base.path, tuple((pair.key, pair.value) for pair in node.kwargs))
-    return None
+    return _as_selection(node) if isinstance(node, nodes.Call) else None
+
+
+def _as_selection(call: nodes.Call) -> Reference | None:
+    """Return the reference that `steps.NAME.where(axis=value)` is."""
+    if not isinstance(call.node, nodes.Getattr) or call.node.attr != "where" or call.args:
+        return None
+    base = _as_reference(call.node.node)
+    if base is None or base.root != "steps" or len(base.path) != 1:
+        return None
+    return Reference(base.root, base.path, tuple((pair.key, pair.value) for pair in call.kwargs))
 
 
 def _extended(base: Reference | None, name: str) -> Reference | None:

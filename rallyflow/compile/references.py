@@ -96,10 +96,10 @@ class Names:
             "matrix": draft.axes if draft else [],
         }
         if reference.root not in ROOTS:
-            if reference.root in FUNCTIONS:
-                return
             hint = did_you_mean(reference.root, ROOTS, "an expression starts from one of: {}")
-            if reference.root in self.drafts:
+            if reference.root in (*FUNCTIONS, "range"):
+                hint = f"write {reference.root}()"
+            elif reference.root in self.drafts:
                 hint = f"write steps.{reference.root}"
             elif reference.root in self.params:
                 hint = f"write params.{reference.root}"
@@ -116,8 +116,6 @@ class Names:
 
     def _unknown(self, place: Path, reference: Reference, known: Any) -> None:
         code = {"params": "RF0242", "matrix": "RF0243", "secrets": "RF0244", "run": "RF0241"}[reference.root]
-        if reference.root == "params" and reference.path[0] in self.errors.source.keys.get(("params",), ()):  # type: ignore[operator]
-            return
         if reference.root == "matrix" and not known:
             self.errors.value(place, code, "there is no matrix here", "add a matrix to the step, or use params")
             return
