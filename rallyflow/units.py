@@ -18,6 +18,7 @@ _BYTES = {"": 1, "B": 1} | {
     for suffix, base in (("B", 1000), ("iB", 1024))
 }
 _PER = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_HUGE = 1e18
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B?)")
@@ -81,7 +82,13 @@ def format_duration(seconds: float) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    if not -_HUGE < value < _HUGE:  # also infinity and what is not a number
+        raise ValueError(
+            f"{value:.6g} is not a sensible number" if isinstance(value, float) else "the number is too large"
+        )
+    return True
 
 
 def _schema(pattern: str, example: str) -> WithJsonSchema:

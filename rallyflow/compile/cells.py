@@ -111,7 +111,8 @@ class Expansion:
             try:
                 return evaluate_template(data, values)
             except ExpressionError as error:
-                self.errors.value(place, "RF0240", str(error), error.hint)
+                if not self.errors.knows(place):
+                    self.errors.value(place, "RF0240", str(error), error.hint)
                 deferred.append(Deferred(path, data))
                 return None
 

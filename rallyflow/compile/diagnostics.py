@@ -61,6 +61,11 @@ class Diagnostics:
         """Note an error about a key."""
         self.at(self.source.key_mark(path), code, what, hint)
 
+    def knows(self, path: Path) -> bool:
+        """Whether a value has an error already: what follows from that error need not be said."""
+        mark = self.source.value_mark(path)
+        return any((each.line, each.column) == (mark.line, mark.column) for each in self.found)
+
     def stop_if_any(self) -> None:
         """Raise WorkflowInvalid with all errors in file order, if there are any."""
         if self.found:

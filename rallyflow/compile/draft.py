@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,15 @@ from rallyflow.compile.diagnostics import Diagnostics, Path
 from rallyflow.compile.matrix import axes_of
 from rallyflow.compile.validation import validate
 from rallyflow.errors import PluginError
-from rallyflow.expressions import Expression, ExpressionError, evaluate_template, expressions_of, is_template
+from rallyflow.expressions import (
+    Expression,
+    ExpressionError,
+    Reference,
+    evaluate_template,
+    expressions_of,
+    is_template,
+)
+from rallyflow.hints import did_you_mean
 from rallyflow.model.step import StepType
 from rallyflow.model.workflow import Step
 
@@ -80,15 +88,23 @@ def substitute(data: Any, path: Path, params: Mapping[str, Any], errors: Diagnos
     if not is_template(data):
         return data
     try:
-        roots = {reference.root for expression in expressions_of(data) for reference in expression.references}
-        if roots - {"params"}:
-            names = ", ".join(sorted(roots - {"params"}))
-            errors.value(path, "RF0245", f"{names} can't be used here", "only params are known when this is read")
-            return data
-        return evaluate_template(data, {"params": params})
+        references = [reference for expression in expressions_of(data) for reference in expression.references]
+        if _only_params(references, path, params, errors):
+            return evaluate_template(data, {"params": params})
     except ExpressionError as error:
         errors.value(path, "RF0240", str(error), error.hint)
-        return data
+    return data
+
+
+def _only_params(references: Sequence[Reference], path: Path, params: Mapping[str, Any], errors: Diagnostics) -> bool:
+    roots = {reference.root for reference in references} - {"params"}
+    if roots:
+        names = ", ".join(sorted(roots))
+        errors.value(path, "RF0245", f"{names} can't be used here", "only params are known when this is read")
+    unknown = [found.path[0] for found in references if found.root == "params" and not {*found.path[:1]} <= {*params}]
+    for name in unknown:
+        errors.value(path, "RF0242", f"there is no param {name!r}", did_you_mean(name, params))
+    return not roots and not unknown
 
 
 def templates_in(data: Any, path: Path) -> Iterator[tuple[Path, str]]:

@@ -37,6 +37,8 @@ def expand(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> list[d
     order = matrix.get("order", "declared")
     if order not in _ORDERS:
         errors.value((*path, "order"), "RF0230", f"there is no order {order!r}", did_you_mean(str(order), _ORDERS))
+    if not isinstance(matrix.get("seed", 0), int | str):
+        errors.value((*path, "seed"), "RF0230", "a seed is a whole number or a text")
     for key in ("include", "exclude"):
         if not isinstance(matrix.get(key, []), list) or len(_rows(matrix.get(key))) != len(matrix.get(key, [])):
             errors.value((*path, key), "RF0230", f"{key} takes a list of mappings from axis to value")
