@@ -97,30 +97,32 @@ class Lines:
 
     def describe(self, event: Event) -> str:
         """Return a line about an event; empty when there is nothing to say."""
+        return self._of_step(event) if event.step else self._of_run(event)
+
+    def _of_run(self, event: Event) -> str:
         match event.kind:
             case "run_created":
                 return f"run {colour(event.run, 'bold')}"
             case "run_resumed":
                 return f"resuming run {colour(event.run, 'bold')}"
-            case "intent":
-                self.started[event.step] = event.time_ns
-                return ""
-            case "outcome":
-                return self._outcome(event)
-            case "settled" if event.state == StepState.SKIPPED:
-                return self._line("skipped", event.step, event.body.get("reason", ""))
-            case "settled":
-                return f"  {event.step}: {event.body.get('reason', '')}"
-            case "retry":
-                return self._line("retrying", event.step, event.body.get("reason", ""))
-            case "revived":
-                return self._line("succeeded", event.step, "kept: still answers")
-            case "interrupted":
-                return self._line("interrupted", event.step, event.body.get("reason", ""))
             case "teardown":
                 return f"removing {event.body['resources']} resource{'s' * (event.body['resources'] != 1)}"
-            case _:
-                return ""
+        return ""
+
+    def _of_step(self, event: Event) -> str:
+        reason = event.body.get("reason", "")
+        match event.kind:
+            case "intent":
+                self.started[event.step] = event.time_ns
+            case "outcome":
+                return self._outcome(event)
+            case "revived":
+                return self._line("succeeded", event.step, "kept: still answers")
+            case "settled" if event.state != StepState.SKIPPED:
+                return f"  {event.step}: {reason}"
+            case "settled" | "retry" | "interrupted":
+                return self._line(event.state, event.step, reason)
+        return ""
 
     def _outcome(self, event: Event) -> str:
         took = format_duration((event.time_ns - self.started.get(event.step, event.time_ns)) / 1e9)

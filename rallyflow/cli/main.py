@@ -89,25 +89,31 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns its exit code. Data goes to stdout, everything else to stderr."""
     try:
         result: Any = cli.main(args=list(arguments), prog_name="rallyflow", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return Exit.USAGE
-    except RallyflowError as error:
-        show_error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return Exit.OK
-    except Exception as error:  # noqa: BLE001 - the last resort: a mistake of ours, shown as such
-        import traceback
-
-        traceback.print_exc()
-        show_error(InternalError(f"{type(error).__name__}: {error}", hint="please report this, with the lines above"))
-        return Exit.USAGE
+    except Exception as error:  # noqa: BLE001 - the last resort: what is not an error of ours is a mistake of ours
+        return _shown(error)
     return int(result) if isinstance(result, int) else Exit.OK
+
+
+def _shown(error: Exception) -> int:
+    """Show an error, and return the exit code that it leads to."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            error.show(sys.stderr)
+            return Exit.USAGE
+        case BrokenPipeError():
+            sys.stderr.close()
+            return Exit.OK
+        case RallyflowError():
+            ours = error
+        case _:
+            import traceback
+
+            traceback.print_exception(error)
+            what = f"{type(error).__name__}: {error}"
+            ours = InternalError(what, hint="please report this, with the lines above")
+    show_error(ours)
+    return ours.exit_code

@@ -1,4 +1,4 @@
-"""The JSON Schema of workflow files, from the models that read them: for editors, and for whoever writes files by program."""
+"""The JSON Schema of workflow files, from the models that read them: for editors, and for programs that write files."""
 
 from __future__ import annotations
 
@@ -41,11 +41,12 @@ def _rule(uses: str, definitions: dict[str, Any]) -> dict[str, Any]:
 
 def _allow_expressions(schema: dict[str, Any]) -> None:
     """Let an expression stand wherever a value may stand."""
-    properties = schema.get("properties")
-    for holder in (properties, schema):
-        for key in list(holder) if isinstance(holder, dict) else ():
-            if holder is properties or key in ("items", "additionalProperties"):
-                holder[key] = _or_expression(holder[key])
+    properties: dict[str, Any] = schema.get("properties", {})
+    for name, value in properties.items():
+        properties[name] = _or_expression(value)
+    for name in ("items", "additionalProperties"):
+        if name in schema:
+            schema[name] = _or_expression(schema[name])
 
 
 def _or_expression(schema: Any) -> Any:

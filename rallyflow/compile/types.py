@@ -22,19 +22,23 @@ def at(annotation: Any, path: Sequence[str | int]) -> Any | None:
     annotation = bare(annotation)
     if not path or annotation is Any:
         return annotation
-    if isinstance(annotation, ListOf):
-        return at(annotation.item, path[1:]) if _is_index(path[0]) else None
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
-        found = [at(option, path) for option in arguments if option is not type(None)]
+    if get_origin(annotation) in (Union, types.UnionType):
+        found = [at(option, path) for option in get_args(annotation) if option is not type(None)]
         return next((option for option in found if option is not None), None)
+    inner = _inside(annotation, path[0])
+    return at(inner, path[1:]) if inner is not None else None
+
+
+def _inside(annotation: Any, key: str | int) -> Any | None:
+    """Return the type of one key or item of a type; None where it has none such."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        field = fields_of(annotation).get(str(path[0]))
-        return at(field, path[1:]) if field is not None else None
+        return fields_of(annotation).get(str(key))
+    item = item_type(annotation)
+    if item is not None:
+        return item if _is_index(key) else None
+    origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is not None and issubclass(origin, Mapping):
-        return at(arguments[1] if len(arguments) == 2 else Any, path[1:])
-    if origin is not None and issubclass(origin, Sequence):
-        return at(arguments[0] if arguments else Any, path[1:]) if _is_index(path[0]) else None
+        return arguments[1] if len(arguments) == 2 else Any
     return None
 
 

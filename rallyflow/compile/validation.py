@@ -40,9 +40,7 @@ def _in_data(location: Sequence[str | int], data: Any) -> Path:
     """Drop from pydantic's location what is not in the data: the names of union members."""
     path: list[str | int] = []
     for position, key in enumerate(location):
-        if isinstance(data, Mapping) and key in data:
-            data = data[key]
-        elif isinstance(data, list | tuple) and isinstance(key, int) and key < len(data):
+        if _has(data, key):
             data = data[key]
         elif position == len(location) - 1 and isinstance(data, Mapping) and isinstance(key, str):
             path.append(key)  # a missing key
@@ -51,6 +49,12 @@ def _in_data(location: Sequence[str | int], data: Any) -> Path:
             continue
         path.append(key)
     return tuple(path)
+
+
+def _has(data: Any, key: str | int) -> bool:
+    if isinstance(data, Mapping):
+        return key in data
+    return isinstance(data, list | tuple) and isinstance(key, int) and key < len(data)
 
 
 def _note(model: type[BaseModel], details: ErrorDetails, location: Path, path: Path, errors: Diagnostics) -> None:

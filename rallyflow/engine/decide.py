@@ -86,9 +86,7 @@ class _Turn:
 
     def begin(self) -> None:
         for step, state in self.view.states.items():
-            if state is StepState.PLANNED and self.waiting[step] == 0:
-                self.released.append(step)
-            elif state is StepState.REVIVING and self.waiting[step] == 0:
+            if state in (StepState.PLANNED, StepState.REVIVING) and self.waiting[step] == 0:
                 self.released.append(step)
         order = {step: position for position, step in enumerate(self.graph.steps)}
         self.released = deque(sorted(self.released, key=order.__getitem__))

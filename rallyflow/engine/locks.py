@@ -35,9 +35,10 @@ class RunLock:
         except BlockingIOError:
             owner = os.read(descriptor, 4096).decode(errors="replace")
             os.close(descriptor)
+            run = self._path.parent.name
             raise RunLocked(
-                f"another process works on the run {self._path.parent.name}: {_describe(owner)}",
-                hint=f"follow it with `rallyflow show {self._path.parent.name}`, or stop it with Ctrl-C in its terminal",
+                f"another process works on the run {run}: {_describe(owner)}",
+                hint=f"follow it with `rallyflow show {run}`, or stop it with Ctrl-C in its terminal",
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(

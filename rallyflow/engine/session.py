@@ -1,4 +1,4 @@
-"""A session of a run: from a plan, or from what the journal knows of one, to its end and the removal of what it made."""
+"""A session of a run: from a plan, or from what the journal knows, to its end and the removal of what it made."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from rallyflow.expressions import (
 from rallyflow.model.ids import StepId
 from rallyflow.model.plan import Plan, PlannedStep
 
-SECRET_PREFIX = "RALLYFLOW_SECRET_"
+_VARIABLE = "RALLYFLOW_SECRET_{}"
 
 
 class Values:
@@ -118,8 +118,8 @@ def _put(data: Any, path: tuple[str | int, ...], value: Any) -> None:
 
 def read_secrets(names: tuple[str, ...]) -> dict[str, str]:
     """Return the secrets of a workflow from the environment; UsageError names the variables that are missing."""
-    found = {name: os.environ.get(SECRET_PREFIX + name.upper().replace("-", "_")) for name in names}
-    missing = [SECRET_PREFIX + name.upper().replace("-", "_") for name, value in found.items() if value is None]
+    variables = {name: _VARIABLE.format(name.upper().replace("-", "_")) for name in names}
+    missing = [variable for variable in variables.values() if variable not in os.environ]
     if missing:
         raise UsageError(f"the workflow needs secrets: {', '.join(missing)}", hint="set them in the environment")
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: os.environ[variable] for name, variable in variables.items()}

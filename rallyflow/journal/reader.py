@@ -13,9 +13,20 @@ from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
 from rallyflow.model.states import ResourceState, RunState, StepState
 
-_RUN = "id, name, state, workflow, created_ns, ended_ns, params, provenance, sessions"
-_STEP = "run, id, name, uses, state, attempt, started_ns, ended_ns, matrix, outputs, error, reason"
-_RESOURCE = "id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns"
+_RUNS = "SELECT id, name, state, workflow, created_ns, ended_ns, params, provenance, sessions FROM run "
+_STEPS = (
+    "SELECT run, id, name, uses, state, attempt, started_ns, ended_ns, matrix, outputs, error, reason FROM step "
+    "WHERE run = ? ORDER BY position"
+)
+_EVENTS = "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event WHERE run = ? AND seq > ? ORDER BY seq"
+_RESOURCES = (
+    "SELECT id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns FROM resource "
+    "WHERE (?1 IS NULL OR run = ?1) AND (?2 IS NULL OR step = ?2) AND (NOT ?3 OR state <> 'deleted') ORDER BY id"
+)
+_PARTS = (
+    "SELECT run, step, attempt, tbl, path, rows FROM part "
+    "WHERE run = ?1 AND (?2 IS NULL OR step = ?2) AND (?3 IS NULL OR tbl = ?3) ORDER BY rowid"
+)
 
 
 class JournalReader:
@@ -28,17 +39,17 @@ class JournalReader:
 
     def runs(self) -> list[RunRecord]:
         """Return every run, oldest first."""
-        return [_run(row) for row in self.journal.query(f"SELECT {_RUN} FROM run ORDER BY created_ns, id")]
+        return [_run(row) for row in self.journal.query(_RUNS + "ORDER BY created_ns, id")]
 
     def run(self, run: str) -> RunRecord:
         """Return one run by its full id; UsageError when there is none."""
-        rows = self.journal.query(f"SELECT {_RUN} FROM run WHERE id = ?", (run,))
+        rows = self.journal.query(_RUNS + "WHERE id = ?", (run,))
         if not rows:
             raise UsageError(f"there is no run {run!r}", hint="`rallyflow runs` lists them")
         return _run(rows[0])
 
     def find(self, reference: str) -> RunRecord:
-        """Return the run of an id, a unique beginning or end of one, or `@latest`; UsageError when it is not one run."""
+        """Return the run of an id, of a unique beginning or end of one, or `@latest`; UsageError when it is not one."""
         runs = self.runs()
         if not runs:
             raise UsageError("there is no run yet", hint="start one: rallyflow apply workflows/quickstart.yaml")
@@ -58,15 +69,11 @@ class JournalReader:
 
     def steps(self, run: str) -> list[StepRecord]:
         """Return the steps of a run, in the plan's order."""
-        rows = self.journal.query(f"SELECT {_STEP} FROM step WHERE run = ? ORDER BY position", (run,))
-        return [_step(row) for row in rows]
+        return [_step(row) for row in self.journal.query(_STEPS, (run,))]
 
     def events(self, run: str, after: int = 0) -> list[tuple[int, Event]]:
         """Return the events of a run behind sequence number `after`, with their numbers."""
-        rows = self.journal.query(
-            "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event WHERE run = ? AND seq > ? ORDER BY seq",
-            (run, after),
-        )
+        rows = self.journal.query(_EVENTS, (run, after))
         return [
             (seq, Event(kind, RunId(run), StepId(step), attempt, state, time_ns, json.loads(body)))
             for seq, kind, run, step, attempt, state, time_ns, body in rows
@@ -74,27 +81,11 @@ class JournalReader:
 
     def resources(self, run: str | None = None, *, step: str | None = None, open_only: bool = True) -> list[Resource]:
         """Return booked resources, oldest first: of a run or of all, of a step or of all."""
-        where, parameters = ["1"], []
-        if run is not None:
-            where.append("run = ?")
-            parameters.append(run)
-        if step is not None:
-            where.append("step = ?")
-            parameters.append(step)
-        if open_only:
-            where.append("state <> 'deleted'")
-        rows = self.journal.query(
-            f"SELECT {_RESOURCE} FROM resource WHERE {' AND '.join(where)} ORDER BY id", parameters
-        )
-        return [_resource(row) for row in rows]
+        return [_resource(row) for row in self.journal.query(_RESOURCES, (run, step, open_only))]
 
     def parts(self, run: str, *, step: str | None = None, table: str | None = None) -> Sequence[Part]:
         """Return the booked parts of a run, oldest first."""
-        rows = self.journal.query(
-            "SELECT run, step, attempt, tbl, path, rows FROM part "
-            "WHERE run = ? AND (? IS NULL OR step = ?) AND (? IS NULL OR tbl = ?) ORDER BY rowid",
-            (run, step, step, table, table),
-        )
+        rows = self.journal.query(_PARTS, (run, step, table))
         return [
             Part(RunId(run), StepId(step), attempt, table, self.root / path, count)
             for run, step, attempt, table, path, count in rows

@@ -25,6 +25,7 @@ from rallyflow.model.records import RunRecord
 from rallyflow.model.states import RunState, StepState
 
 _BUSY_MS = 30_000
+_NO_STEP = StepId("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Event:
 
     kind: str
     run: RunId
-    step: StepId = StepId("")
+    step: StepId = _NO_STEP
     attempt: int = 0
     state: str = ""
     time_ns: int = 0
@@ -102,7 +103,8 @@ class Journal:
         """Book a new run with all of its steps as planned."""
         with self.transaction() as connection:
             connection.execute(
-                "INSERT INTO run (id, name, state, workflow, created_ns, params, provenance) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO run (id, name, state, workflow, created_ns, params, provenance) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     run.id,
                     run.name,
@@ -114,7 +116,8 @@ class Journal:
                 ),
             )
             connection.executemany(
-                "INSERT INTO step (run, id, position, name, uses, matrix, fingerprint, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO step (run, id, position, name, uses, matrix, fingerprint, state) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         run.id,
