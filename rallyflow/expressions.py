@@ -74,6 +74,9 @@ class _Environment(ImmutableSandboxedEnvironment):
             return obj[attribute]
         return super().getattr(obj, attribute)
 
+    def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
+        return self.undefined(f"{attribute!r} of a {type(obj).__name__} can't be used in an expression")
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         del value
         if isinstance(obj, Cells):

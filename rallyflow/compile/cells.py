@@ -48,6 +48,8 @@ class Expansion:
             self._add_cell(draft, StepId(draft.name), {}, needs)
             return
         matrix_path: Path = (*draft.path, "matrix")
+        if any(self._uses_missing_param(found) for place, found in draft.templates.items() if place[2] == "matrix"):
+            return  # the param's own error is enough
         matrix = substitute(draft.spec.matrix, matrix_path, self.params, self.errors)
         ids: list[StepId] = []
         for cell in expand(matrix, matrix_path, self.errors):
@@ -92,6 +94,14 @@ class Expansion:
             where=f"{self.errors.source.name}:{mark.line}:{mark.column}",
         )
 
+    def _uses_missing_param(self, expressions: list[Expression]) -> bool:
+        """Whether an expression uses a param that has no value, which has been noted as an error already."""
+        return any(
+            reference.root == "params" and not {*reference.path[:1]} <= {*self.params}
+            for found in expressions
+            for reference in found.references
+        )
+
     def _inputs(self, draft: Draft, cell: Mapping[str, Any]) -> tuple[dict[str, Any], list[Deferred]]:
         deferred: list[Deferred] = []
         values = {"params": self.params, "matrix": cell}
@@ -105,7 +115,7 @@ class Expansion:
                 return data
             place = (*draft.path, "with", *path)
             expressions = draft.templates.get(place)
-            if expressions is None or _is_late(expressions):
+            if expressions is None or _is_late(expressions) or self._uses_missing_param(expressions):
                 deferred.append(Deferred(path, data))
                 return None
             try:
@@ -148,7 +158,7 @@ class Expansion:
         except ExpressionError:
             return None  # depends on something that only a run knows
         found = select_cells(axes, [self.steps[step].matrix for step in ids])
-        if len(found) != 1:
+        if len(found) != 1 and not self.errors.knows(place):
             text = ", ".join(f"{name}={value!r}" for name, value in axes.items())
             self.errors.value(
                 place,
@@ -156,8 +166,7 @@ class Expansion:
                 f"where({text}) matches {len(found)} cells of {reference.path[0]!r}",
                 "it must match exactly one",
             )
-            return None
-        return ids[found[0]]
+        return ids[found[0]] if len(found) == 1 else None
 
     def _fingerprint(self, name: str) -> str:
         if name in self.groups:

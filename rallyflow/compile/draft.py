@@ -97,6 +97,8 @@ def substitute(data: Any, path: Path, params: Mapping[str, Any], errors: Diagnos
 
 
 def _only_params(references: Sequence[Reference], path: Path, params: Mapping[str, Any], errors: Diagnostics) -> bool:
+    if errors.knows(path):
+        return False
     roots = {reference.root for reference in references} - {"params"}
     if roots:
         names = ", ".join(sorted(roots))

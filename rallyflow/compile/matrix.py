@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rallyflow.compile.diagnostics import Diagnostics, Path
+from rallyflow.expressions import is_template
 from rallyflow.hints import did_you_mean
 
 _RESERVED = ("include", "exclude", "order", "seed")
@@ -30,6 +31,8 @@ def expand(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> list[d
     axes = {name: values for name, values in matrix.items() if name not in _RESERVED}
     before = len(errors.found)
     for name, values in axes.items():
+        if is_template(values):
+            return []  # it could not be evaluated, and that has been said
         if not isinstance(values, list) or not values:
             errors.value((*path, name), "RF0230", f"the axis {name!r} needs a list with at least one value")
         elif len({repr(value) for value in values}) != len(values):

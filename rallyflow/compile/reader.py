@@ -25,6 +25,10 @@ _INT = re.compile(r"[-+]?(0|[1-9]\d*)")
 _OTHER_INT = re.compile(r"0[xX][0-9a-fA-F]+|0o[0-7]+|0b[01]+")
 _FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?")
 _LEADING_ZERO = re.compile(r"[-+]?0\d+")
+_TAGS = {
+    f"tag:yaml.org,2002:{name}"
+    for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge", "value")
+}
 _CONSTANTS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -129,7 +133,7 @@ class _Construction:
         if self.nodes > _MAX_NODES or depth > _MAX_DEPTH or id(node) in self.open:
             self._refuse(mark, node, depth)
             return None
-        if not node.tag.startswith("tag:yaml.org,2002:"):
+        if node.tag not in _TAGS:
             self.errors.at(mark, "RF0202", f"the tag {node.tag!r} has no meaning here", "remove it")
             return None
         if isinstance(node, yaml.ScalarNode):

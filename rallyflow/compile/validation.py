@@ -25,11 +25,17 @@ def validate(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        for details in error.errors(include_url=False):
-            location = _in_data(details["loc"], data)
-            if not _below(location, unknown):
-                _note(model, details, location, path, errors)
+        found = [(_in_data(details["loc"], data), details) for details in error.errors(include_url=False)]
+        fresh = [each for each in found if not _below(each[0], unknown) and not _follows(each, path, errors)]
+        for location, details in fresh:
+            _note(model, details, location, path, errors)
         return None
+
+
+def _follows(found: tuple[Path, ErrorDetails], path: Path, errors: Diagnostics) -> bool:
+    """Whether an error is in a value that has one already: its expression could not be evaluated."""
+    location, details = found
+    return details["type"] not in ("missing", "extra_forbidden") and errors.knows((*path, *location))
 
 
 def _below(location: Path, places: Container[Path]) -> bool:

@@ -51,7 +51,7 @@ from rallyflow.model.states import RunState, StepState
 from rallyflow.model.step import Progress
 from rallyflow.units import format_duration
 
-_BATCH = 200  # events that may share one commit: only inline steps have so many at once
+_BATCH = 200  # records that may share one commit: only inline steps, which do nothing outside, have so many at once
 
 
 class Listener(Protocol):
@@ -119,7 +119,7 @@ class Runner:
         """Decide about events and do what follows, in batches that share one commit."""
         queue = deque(events)
         while queue:
-            for _ in range(min(len(queue), _BATCH)):
+            while queue and len(self._records) < _BATCH:
                 self._view, commands = decide(self._view, queue.popleft())
                 for command in commands:
                     queue.extend(self._obey(command))
