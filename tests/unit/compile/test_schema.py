@@ -15,7 +15,8 @@ VALIDATOR = jsonschema.Draft202012Validator(workflow_schema())
 
 def test_the_schema_that_is_checked_in_is_that_of_the_models():
     checked_in = json.loads((ROOT / "schemas" / "workflow.json").read_text())
-    assert checked_in == json.loads(json.dumps(workflow_schema(), default=str)), "run: rallyflow schema > schemas/workflow.json"
+    made = json.loads(json.dumps(workflow_schema(), default=str))
+    assert checked_in == made, "run: rallyflow schema > schemas/workflow.json"
 
 
 def test_the_schema_is_a_schema():
