@@ -146,7 +146,7 @@ def _tables() -> Iterator[str]:
 def _errors() -> Iterator[str]:
     yield "# Errors\n\nEvery error has a stable code. Those of a workflow file (`RF02xx`, `RF03xx`) come with file, line and column.\n"
     yield "| code | error | exit code | retried as | |\n|---|---|---|---|---|"
-    for error in sorted(_error_classes(errors.RallyflowError), key=lambda each: each.code):
+    for error in sorted([errors.RallyflowError, *_error_classes(errors.RallyflowError)], key=lambda each: each.code):
         text = " ".join((inspect.getdoc(error) or "").split())
         yield f"| `{error.code}` | {error.__name__} | {int(error.exit_code)} | {error.kind} | {text} |"
     yield "\n## In a workflow file\n\n| code | |\n|---|---|"

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 PROGRAM = Path(sys.executable).with_name("rallyflow")
-WORKFLOWS = Path(__file__).parents[2] / "workflows"
 
 
 @dataclass
