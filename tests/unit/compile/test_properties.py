@@ -14,8 +14,41 @@ from rallyflow.errors import WorkflowInvalid
 from rallyflow.expressions import ExpressionError, evaluate_template, parse, parse_template
 
 KEYS = st.sampled_from(
-    "rallyflow name params secrets defaults steps teardown outputs uses with needs matrix if timeout retry locks type "
-    "default min max choices pattern attempts include exclude order seed value run << a b n".split()
+    [
+        "rallyflow",
+        "name",
+        "params",
+        "secrets",
+        "defaults",
+        "steps",
+        "teardown",
+        "outputs",
+        "uses",
+        "with",
+        "needs",
+        "matrix",
+        "if",
+        "timeout",
+        "retry",
+        "locks",
+        "type",
+        "default",
+        "min",
+        "max",
+        "choices",
+        "pattern",
+        "attempts",
+        "include",
+        "exclude",
+        "order",
+        "seed",
+        "value",
+        "run",
+        "<<",
+        "a",
+        "b",
+        "n",
+    ]
 )
 EXPRESSIONS = st.sampled_from(
     [
@@ -64,13 +97,68 @@ STEPS = st.dictionaries(
 )
 FILES = st.fixed_dictionaries(
     {"rallyflow": st.just(1), "name": st.just("x"), "steps": STEPS | VALUES},
-    optional={key: VALUES for key in ("params", "secrets", "defaults", "outputs", "teardown")},
+    optional=dict.fromkeys(("params", "secrets", "defaults", "outputs", "teardown"), VALUES),
 )
 PIECES = st.sampled_from(
-    "params steps matrix a n . . ( ) [ ] { } , : | ~ + - * ** / // % == < and or not in is if else 1 1e999 'x' range "
-    "success where map select join replace round items defined sameas __class__ format 0x10 {{ }} {% %} # \\ \0".split(
-        " "
-    )
+    [
+        "params",
+        "steps",
+        "matrix",
+        "a",
+        "n",
+        ".",
+        ".",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        "|",
+        "~",
+        "+",
+        "-",
+        "*",
+        "**",
+        "/",
+        "//",
+        "%",
+        "==",
+        "<",
+        "and",
+        "or",
+        "not",
+        "in",
+        "is",
+        "if",
+        "else",
+        "1",
+        "1e999",
+        "'x'",
+        "range",
+        "success",
+        "where",
+        "map",
+        "select",
+        "join",
+        "replace",
+        "round",
+        "items",
+        "defined",
+        "sameas",
+        "__class__",
+        "format",
+        "0x10",
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "#",
+        "\\",
+        "\x00",
+    ]
 )
 
 
