@@ -1,0 +1,310 @@
+"""The core of the engine over random plans, outcomes and stops, driven as the shell around it drives it."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rallyflow.engine.decide import decide
+from rallyflow.engine.messages import (
+    Begin,
+    Delay,
+    Ended,
+    Finish,
+    Halt,
+    Judge,
+    Judged,
+    RetryDue,
+    Revive,
+    Revived,
+    Settle,
+    Start,
+    Stop,
+    StopAsked,
+)
+from rallyflow.engine.session import resumed_view
+from rallyflow.engine.view import failed, new_view, succeeded
+from rallyflow.errors import ErrorClass
+from rallyflow.model.ids import RunId, StepId
+from rallyflow.model.plan import Plan, PlannedStep
+from rallyflow.model.records import StepRecord
+from rallyflow.model.retry import RetryPolicy
+from rallyflow.model.states import RunState, StepState
+
+RUN = RunId("run")
+LOCKS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class Script:
+    """How the attempts of a step end: some transient errors first, then this."""
+
+    errors: int
+    end: StepState
+
+
+@dataclass(frozen=True)
+class Case:
+    plan: Plan
+    scripts: dict[StepId, Script]
+    workers: int
+
+
+@st.composite
+def cases(draw):
+    steps: list[PlannedStep] = []
+    groups: dict[str, tuple[StepId, ...]] = {}
+    names: list[str] = []
+    for number in range(draw(st.integers(1, 7))):
+        name = f"s{number}"
+        common = PlannedStep(
+            id=StepId(name),
+            name=name,
+            uses="noop",
+            inputs={},
+            fingerprint="",
+            components={},
+            needs=tuple(draw(st.lists(st.sampled_from(names), unique=True, max_size=3)) if names else ()),
+            condition=draw(st.sampled_from(["", "", "", "always()", "failure()", "false"])),
+            retry=RetryPolicy(attempts=draw(st.integers(1, 3))),
+            locks=tuple(draw(st.lists(st.sampled_from(LOCKS), unique=True, max_size=2))),
+            go_on=draw(st.booleans()),
+            inline=draw(st.booleans()),
+            revivable=draw(st.booleans()),
+        )
+        cells = draw(st.sampled_from([0, 0, 1, 2, 3]))
+        if cells:
+            groups[name] = tuple(StepId(f"{name}[n={n}]") for n in range(cells))
+            steps.extend(replace(common, id=cell) for cell in groups[name])
+        else:
+            steps.append(common)
+        names.append(name)
+    ends = st.sampled_from([StepState.SUCCEEDED] * 4 + [StepState.FAILED, StepState.ERRORED, StepState.INCONCLUSIVE])
+    scripts = {step.id: Script(draw(st.integers(0, 3)), draw(ends)) for step in steps}
+    return Case(Plan("plan", "file", tuple(steps), groups), scripts, draw(st.integers(1, 3)))
+
+
+@dataclass
+class Harness:
+    """Obeys commands as the runner does, with attempts that end in an order that the test chooses."""
+
+    case: Case
+    view: object
+    alive: bool = True
+    running: dict[StepId, int] = field(default_factory=dict)
+    reviving: set[StepId] = field(default_factory=set)
+    timers: set[StepId] = field(default_factory=set)
+    finished: RunState | None = None
+    journal: dict[StepId, tuple[StepState, int]] = field(default_factory=dict)
+    snapshots: list[dict[StepId, tuple[StepState, int]]] = field(default_factory=list)
+    started: list[StepId] = field(default_factory=list)
+
+    def __post_init__(self):
+        for step in self.case.plan.steps:
+            self.journal.setdefault(step.id, (StepState.PLANNED, self.view.attempts[step.id]))
+
+    def tell(self, event):
+        queue = [event]
+        while queue:
+            before = self.view
+            seen = (dict(before.states), dict(before.waiting), dict(before.held), dict(before.running), before.free)
+            self.view, commands = decide(before, queue.pop(0))
+            assert seen == (
+                *(dict(before.states), dict(before.waiting)),
+                *(dict(before.held), dict(before.running), before.free),
+            ), "the old view has changed"
+            for command in commands:
+                queue.extend(self.obey(command))
+            self.check()
+            self.snapshots.append(dict(self.journal))
+
+    def obey(self, command):
+        match command:
+            case Judge(step):
+                condition = self.view.graph.steps[step].condition
+                holds = {"always()": True, "false": False}.get(condition, failed(self.view, step))
+                return [Judged(step, holds)]
+            case Start(step, attempt):
+                self.start(step, attempt)
+                if self.view.graph.steps[step].inline:
+                    return [self.end(step)]
+            case Revive(step):
+                self.reviving.add(step)
+            case Settle(step, state, _):
+                self.book(step, state)
+            case Delay(step, _):
+                self.book(step, StepState.RETRYING)
+                self.timers.add(step)
+            case Halt():
+                pass
+            case Finish(state):
+                self.finished = state
+        return []
+
+    def start(self, step, attempt):
+        planned = self.view.graph.steps[step]
+        for need in planned.needs:
+            for each in self.case.plan.groups.get(need, (need,)):
+                assert self.view.states[each].ended, f"{step} started before {each} had ended"
+        self.started.append(step)
+        self.running[step] = attempt
+        self.journal[step] = (StepState.RUNNING, attempt)
+
+    def end(self, step, state=None):
+        attempt = self.running.pop(step) - self.view.earlier.get(step, 0)
+        script = self.case.scripts[step]
+        error = ErrorClass.TRANSIENT if attempt <= script.errors else None
+        if error is None and script.end is StepState.ERRORED:
+            error = ErrorClass.PERMANENT
+        state = state or (StepState.ERRORED if error else script.end)
+        self.book(step, state)
+        return Ended(step, state, error if state is StepState.ERRORED else None)
+
+    def book(self, step, state):
+        self.journal[step] = (state, self.journal[step][1])
+
+    def check(self):
+        view = self.view
+        workers = [step for step, takes in view.running.items() if takes]
+        assert len(workers) + view.free == self.case.workers
+        assert view.free >= 0
+        for lock, holder in view.held.items():
+            assert holder in view.running
+            assert lock in view.graph.steps[holder].locks
+        holders = [lock for step in self.running for lock in view.graph.steps[step].locks]
+        assert len(holders) == len(set(holders)), "two running steps hold one lock"
+        if self.finished is None:
+            going_on = self.running or self.reviving or self.timers or any(view.running)
+            assert going_on or any(view.states[step] is StepState.PLANNED for step in view.states)
+
+    def next(self, choose):
+        """Let one thing happen: an attempt or a revival ends, or a delay is over."""
+        options = [("end", step) for step in sorted(self.running)]
+        options += [("revive", step) for step in sorted(self.reviving)]
+        options += [("timer", step) for step in sorted(self.timers)]
+        assert options, f"deadlock: {dict(self.view.states)}"
+        kind, step = choose(options)
+        if kind == "end":
+            self.tell(self.end(step))
+        elif kind == "timer":
+            self.timers.discard(step)
+            self.tell(RetryDue(step))
+        else:
+            self.reviving.discard(step)
+            if self.alive:
+                self.book(step, StepState.SUCCEEDED)
+            self.tell(Revived(step, self.alive))
+
+    def run(self, choose):
+        self.tell(Begin())
+        while self.finished is None:
+            self.next(choose)
+        return {step: state for step, (state, _) in self.journal.items()}
+
+
+def fresh(case):
+    return Harness(case, new_view(case.plan, workers=case.workers))
+
+
+def first(options):
+    return options[0]
+
+
+@settings(max_examples=300)
+@given(cases(), st.data())
+def test_a_run_ends_with_every_step_ended_whatever_happens_in_whatever_order(case, data):
+    harness = fresh(case)
+    states = harness.run(lambda options: data.draw(st.sampled_from(options)))
+    assert all(state.ended for state in states.values())
+    assert states == dict(harness.view.states)
+    assert not harness.view.held
+    assert harness.view.open == 0
+    for step, script in case.scripts.items():
+        attempts = harness.started.count(step)
+        policy = harness.view.graph.steps[step].retry.attempts
+        assert attempts <= policy
+        if attempts and script.errors < policy:
+            assert states[step] is script.end
+        elif attempts:
+            assert states[step] is StepState.ERRORED
+
+
+@settings(max_examples=150)
+@given(cases(), st.data())
+def test_the_order_in_which_attempts_end_does_not_change_how_steps_end(case, data):
+    assert fresh(case).run(first) == fresh(case).run(lambda options: data.draw(st.sampled_from(options)))
+
+
+@settings(max_examples=200)
+@given(cases(), st.data())
+def test_a_stop_starts_nothing_new_and_leaves_what_resume_can_take_up(case, data):
+    harness = fresh(case)
+    harness.tell(Begin())
+    for _ in range(data.draw(st.integers(0, 6))):
+        if harness.finished is None:
+            harness.next(lambda options: data.draw(st.sampled_from(options)))
+    stop = data.draw(st.sampled_from([Stop.SAFELY, Stop.NOW]))
+    if harness.finished is not None:
+        return
+    started = len(harness.started)
+    harness.tell(StopAsked(stop))
+    harness.timers.clear()
+    ending = StepState.CANCELLED if stop is Stop.NOW else StepState.INTERRUPTED
+    while harness.finished is None:
+        if harness.running:
+            harness.tell(harness.end(min(harness.running), ending))
+        else:
+            harness.reviving.clear()
+            break
+    assert len(harness.started) == started
+    assert harness.finished is (RunState.CANCELLED if stop is Stop.NOW else RunState.INTERRUPTED)
+    assert resumed(case, harness.journal).run(first) == fresh(case).run(first)
+
+
+def resumed(case, journal, *, alive=True):
+    """The next session of a run that the journal has like this: finished steps stay, all others are planned again."""
+    records = [
+        StepRecord(RUN, step.id, step.name, step.uses, journal[step.id][0], journal[step.id][1])
+        for step in case.plan.steps
+    ]
+    kept = {step: entry for step, entry in journal.items() if entry[0].final}
+    return Harness(case, resumed_view(case.plan, records, case.workers), alive=alive, journal=kept)
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases(), st.booleans())
+def test_a_run_that_is_cut_anywhere_and_resumed_ends_like_one_that_was_not(case, alive):
+    whole = fresh(case)
+    states = whole.run(first)
+    for snapshot in whole.snapshots:
+        again = resumed(case, snapshot, alive=alive)
+        assert again.run(first) == states
+        if alive:
+            kept = {step for step, (state, _) in snapshot.items() if state.final}
+            assert not kept & set(again.started), "a finished step ran again"
+
+
+def test_the_run_tells_the_worst_end_of_its_steps():
+    ends = [StepState.SUCCEEDED, StepState.INCONCLUSIVE, StepState.FAILED, StepState.ERRORED]
+    for one, two in itertools.combinations_with_replacement(ends, 2):
+        steps = tuple(PlannedStep(StepId(name), name, "noop", {}, "", {}) for name in "ab")
+        case = Case(Plan("p", "f", steps, {}), {StepId("a"): Script(0, one), StepId("b"): Script(0, two)}, 2)
+        harness = fresh(case)
+        harness.run(first)
+        assert harness.finished == max(one, two, key=ends.index).value
+
+
+def test_a_condition_of_failure_runs_only_after_something_went_wrong():
+    steps = (
+        PlannedStep(StepId("a"), "a", "noop", {}, "", {}),
+        PlannedStep(StepId("b"), "b", "noop", {}, "", {}, needs=("a",)),
+        PlannedStep(StepId("c"), "c", "noop", {}, "", {}, needs=("b",), condition="failure()"),
+    )
+    for end, expected in ((StepState.SUCCEEDED, StepState.SKIPPED), (StepState.ERRORED, StepState.SUCCEEDED)):
+        scripts = {step.id: Script(0, StepState.SUCCEEDED) for step in steps} | {StepId("a"): Script(0, end)}
+        harness = fresh(Case(Plan("p", "f", steps, {}), scripts, 2))
+        assert harness.run(first)["c"] is expected
+        assert succeeded(harness.view, StepId("b")) is (end is StepState.SUCCEEDED)
