@@ -64,7 +64,8 @@ def _workflow() -> Iterator[str]:
 
 
 def _steps() -> Iterator[str]:
-    yield "# Step types\n\nWhat `uses:` can name, with the keys of `with:` and the outputs that later steps can refer to.\n"
+    yield "# Step types\n"
+    yield "What `uses:` can name, with the keys of `with:` and the outputs that later steps can refer to.\n"
     for uses in plugins.step_types():
         step = plugins.step_type(uses)
         yield f"## {uses}\n\n{inspect.getdoc(step)}\n"
@@ -144,9 +145,11 @@ def _tables() -> Iterator[str]:
 
 
 def _errors() -> Iterator[str]:
-    yield "# Errors\n\nEvery error has a stable code. Those of a workflow file (`RF02xx`, `RF03xx`) come with file, line and column.\n"
+    yield "# Errors\n"
+    yield "Every error has a stable code. Those of a workflow file (`RF02xx`, `RF03xx`) come with file, line and column.\n"
     yield "| code | error | exit code | retried as | |\n|---|---|---|---|---|"
-    for error in sorted([errors.RallyflowError, *_error_classes(errors.RallyflowError)], key=lambda each: each.code):
+    found = [errors.RallyflowError, *_error_classes(errors.RallyflowError)]
+    for error in sorted(found, key=lambda each: each.code):
         text = " ".join((inspect.getdoc(error) or "").split())
         yield f"| `{error.code}` | {error.__name__} | {int(error.exit_code)} | {error.kind} | {text} |"
     yield "\n## In a workflow file\n\n| code | |\n|---|---|"

@@ -1,4 +1,7 @@
-"""CPU of the engine for a no-op step, journalled as usual: chain and fan-out. Run by hand: python tests/bench/bench_engine.py [N ...]."""
+"""CPU of the engine for a no-op step, journalled as usual: chain and fan-out.
+
+Run by hand: python tests/bench/bench_engine.py [N ...]
+"""
 
 from __future__ import annotations
 

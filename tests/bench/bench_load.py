@@ -5,7 +5,6 @@ counted. The bars: 0.02 for an empty scenario of five actions, recorded durably;
 concurrency 10; 0.2 for a GET of a server through an action.
 """
 
-# ruff: noqa: T201 - it prints its figures
 from __future__ import annotations
 
 import json

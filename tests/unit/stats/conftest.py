@@ -61,14 +61,14 @@ class Rows:
     def _add(self, table, row):
         names = TABLES[table].names
         marks = ", ".join("?" * len(names))
-        self.connection.execute(f"INSERT INTO {table}_rows VALUES ({marks})", [row.get(name) for name in names])  # noqa: S608 - constants
+        self.connection.execute(f"INSERT INTO {table}_rows VALUES ({marks})", [row.get(name) for name in names])
 
 
 @pytest.fixture
 def rows():
     with connect([], [], []) as connection:
         for table in ("iterations", "actions"):
-            connection.execute(f"CREATE TABLE {table}_rows AS SELECT {', '.join(TABLES[table].names)} FROM {table}")  # noqa: S608 - constants
+            connection.execute(f"CREATE TABLE {table}_rows AS SELECT {', '.join(TABLES[table].names)} FROM {table}")
             added = ", error_type IS NULL AS ok" if table == "iterations" else ""
-            connection.execute(f"CREATE OR REPLACE VIEW {table} AS SELECT *{added} FROM {table}_rows")  # noqa: S608
+            connection.execute(f"CREATE OR REPLACE VIEW {table} AS SELECT *{added} FROM {table}_rows")
         yield Rows(connection)
