@@ -196,13 +196,14 @@ class LiveView(Lines):
         from rich.progress_bar import ProgressBar
         from rich.spinner import Spinner
         from rich.table import Table
+        from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
         now = time.monotonic()
         for step, (since, progress) in list(self._running.items())[:12]:
             bar: Any = ProgressBar(progress.total or 1, progress.done, width=24) if progress.total else ""
             count = f"{progress.done:g}/{progress.total:g}" if progress.total else ""
-            table.add_row(Spinner("dots"), step, bar, count, progress.note, format_duration(now - since))
+            table.add_row(Spinner("dots"), Text(step), bar, count, Text(progress.note), format_duration(now - since))
         if len(self._running) > 12:
             table.add_row("", f"and {len(self._running) - 12} more", "", "", "", "")
         return table
