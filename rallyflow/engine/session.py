@@ -54,7 +54,8 @@ class Session:
     @contextmanager
     def entered(self) -> Iterator[Session]:
         """Be the engine of the run inside the block; RunLocked when another process is."""
-        self._lock.take()
+        with guarded(self.place.directory):
+            self._lock.take()
         try:
             self.journal = Journal(self.place.journal)
             self.reader = JournalReader(self.journal, self.place.home)
@@ -158,7 +159,8 @@ def destroy(home: Home, run: RunId, listener: Listener) -> tuple[int, list[NotRe
     Raises RunLocked while another process works on the run.
     """
     session = Session(home, run)
-    session.place.directory.mkdir(parents=True, exist_ok=True)
+    with guarded(home.root):
+        session.place.directory.mkdir(parents=True, exist_ok=True)
     with session.entered():
         wait_for_the_dead(session.place.directory)
         count = len(session.reader.resources(run))

@@ -54,7 +54,7 @@ class Journal:
                 self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             else:
                 self._connection = sqlite3.connect(
-                    f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+                    _read_only(path), uri=True, isolation_level=None, check_same_thread=False
                 )
             self._prepare(write=write)
 
@@ -232,7 +232,12 @@ def now_ns() -> int:
     return time.time_ns()
 
 
-def _quoted(path: Path) -> str:
+def _read_only(path: Path) -> str:
+    """Return SQLite's address of a journal that can only be read.
+
+    Where nobody has it open there is no write-ahead log, and SQLite could not make one: it must not want to.
+    """
     from urllib.parse import quote
 
-    return quote(str(path))
+    still = not path.with_name(path.name + "-wal").exists()
+    return f"file:{quote(str(path))}?mode=ro{'&immutable=1' * still}"
