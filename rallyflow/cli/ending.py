@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rallyflow.cli.live import STYLES, EventLines, Lines, listener
-from rallyflow.cli.output import colour, error_json, print_json, say, show_error
+from rallyflow.cli.output import colour, say, show_error
 from rallyflow.engine.session import Ending
 from rallyflow.engine.signals import LeaveNow, Signals
 from rallyflow.errors import Exit, LeftBehind, RallyflowError, StorageError
@@ -51,15 +51,11 @@ def run_session(start: Callable[[Any, Signals], Ending], *, as_json: bool) -> Ex
             ending = start(watching, signals)
     except LeaveNow:
         _leave(watching.run)
-    except StorageError as error:
-        show_error(error)
-        if watching.run:
+    except RallyflowError as error:
+        inner.failed(error)
+        if watching.run and isinstance(error, StorageError):
             say(f"then: rallyflow resume {watching.run}")
         return error.exit_code
-    except RallyflowError as error:
-        if as_json:
-            print_json(error_json(error))
-        raise
     if not as_json:
         _say_ending(ending)
     return _exit_code(ending)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rallyflow.cli.output import colour, say
+from rallyflow.cli.output import colour, error_json, say, show_error
 from rallyflow.engine.messages import Stop
+from rallyflow.errors import RallyflowError
 from rallyflow.journal.store import Event
-from rallyflow.model.ids import StepId
+from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.states import StepState
 from rallyflow.model.step import Progress
 from rallyflow.units import format_duration
@@ -45,29 +47,30 @@ SIGNS = {
 class EventLines:
     """Prints every event as one JSON line on stdout, for programs."""
 
+    def __init__(self) -> None:
+        """Start before the run has an id."""
+        self._run = RunId("")
+
     def happened(self, event: Event) -> None:
         """Print an event."""
-        line = {
-            "version": 1,
-            "type": event.kind,
-            "time": datetime.fromtimestamp(event.time_ns / 1e9, UTC).isoformat(),
-            "run": event.run,
-            **({"step": event.step, "attempt": event.attempt} if event.step else {}),
-            **({"state": event.state} if event.state else {}),
-            **event.body,
-        }
-        print(json.dumps(line, default=str), flush=True)
+        self._run = event.run
+        step = {"step": event.step, "attempt": event.attempt} if event.step else {}
+        state = {"state": event.state} if event.state else {}
+        self._print(event.kind, event.time_ns, {**step, **state, **event.body})
 
     def progressed(self, step: StepId, progress: Progress) -> None:
         """Print progress."""
-        line = {
-            "version": 1,
-            "type": "progress",
-            "step": step,
-            "done": progress.done,
-            "total": progress.total,
-        }
-        print(json.dumps({**line, "note": progress.note}), flush=True)
+        self._print("progress", time.time_ns(), {"step": step, **asdict(progress)})
+
+    def failed(self, error: RallyflowError) -> None:
+        """Print why the session ended, also for the person who reads stderr."""
+        self._print("error", time.time_ns(), error_json(error))
+        show_error(error)
+
+    def _print(self, kind: str, time_ns: int, body: Mapping[str, Any]) -> None:
+        moment = datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat()
+        line = {"version": 1, "type": kind, "time": moment, "run": self._run, **body}
+        print(json.dumps(line, default=str), flush=True)
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -140,6 +143,10 @@ class Lines:
 
     def progressed(self, step: StepId, progress: Progress) -> None:
         """Plain lines do not show progress."""
+
+    def failed(self, error: RallyflowError) -> None:
+        """Say why the session ended."""
+        show_error(error)
 
     @contextmanager
     def shown(self) -> Iterator[None]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import yaml
 
 from rallyflow.errors import UsageError
 from rallyflow.settings import Home
@@ -42,13 +41,12 @@ def params_options(function: F) -> F:
 
 
 def read_params(pairs: Sequence[str], file: Path | None) -> dict[str, Any]:
-    """Return params as given: those of -p before those of the file. UsageError for what can't be read."""
+    """Return params as given, those of -p before those of the file; UsageError or WorkflowInvalid for what is none."""
     given: dict[str, Any] = {}
     if file is not None:
-        try:
-            loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UsageError(f"can't read the params file {file}: {error}") from error
+        from rallyflow.compile.reader import read_workflow
+
+        loaded, _ = read_workflow(file)
         if not isinstance(loaded, dict):
             raise UsageError(f"the params file {file} must map names to values")
         given.update(loaded)

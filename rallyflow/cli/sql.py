@@ -33,6 +33,8 @@ def command(query: str, runs: tuple[str, ...], as_csv: bool, home: str | None, a
 
     from rallyflow.results.catalogue import connect
 
+    if not query.strip():
+        raise UsageError("the query is empty", hint='try: rallyflow sql "SHOW TABLES"')
     reader = open_reader(Home.find(home))
     chosen = [reader.find(run) for run in runs] or reader.runs()
     steps = [step for run in chosen for step in reader.steps(run.id)]
