@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import yaml
-
 from rallyflow.compile.diagnostics import Diagnostics
+from rallyflow.compile.reader import read_text
+from rallyflow.errors import WorkflowInvalid
 from rallyflow.hints import did_you_mean
 from rallyflow.model.workflow import Param
 from rallyflow.units import parse_duration, parse_percent, parse_rate, parse_size
@@ -185,6 +185,6 @@ def _from_text(raw: Any, spec: Param) -> Any:
     if spec.type in SCALARS:
         return raw
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ValueError(f"can't read {raw!r} as {spec.type}") from None
+        return read_text(text.encode(errors="replace"), "")[0]
+    except WorkflowInvalid as error:
+        raise ValueError(f"can't read {raw!r}: {error.diagnostics[0].what}") from None
