@@ -28,6 +28,8 @@ from rallyflow.settings import RESULTS
 
 log = logging.getLogger("rallyflow")
 
+_OUTCOMES = frozenset({StepState.SUCCEEDED, StepState.FAILED, StepState.INCONCLUSIVE, StepState.INTERRUPTED})
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -96,6 +98,8 @@ def _perform(task: Task, journal: Journal, stop: Event, report: Callable[[Progre
     inputs = _inputs(step, task)
     _clear_earlier(context, journal)
     outcome = step.run(inputs, context)
+    if outcome.state not in _OUTCOMES:
+        raise InternalError(f"`uses: {task.uses}` ended with {outcome.state}, which is not a step's own to say")
     _keep_history(task, context)
     return Result(outcome.state, outcome.outputs.model_dump(mode="json"), outcome.reason)
 
