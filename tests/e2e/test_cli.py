@@ -111,13 +111,13 @@ def test_params_come_from_options_before_the_file_before_the_environment_before_
     path = cli.workflow(MEASURED)
     file = cli.directory / "params.yaml"
     file.write_text("runs: 6\nwords: [b, c]\n")
-    environment = {"RALLYFLOW_PARAM_RUNS": "5", "RALLYFLOW_PARAM_WORDS": "x, y", "RALLYFLOW_PARAM_PACE": "2s"}
+    environment = {"RALLYFLOW_PARAM_RUNS": "5", "RALLYFLOW_PARAM_WORDS": "x, z", "RALLYFLOW_PARAM_PACE": "2s"}
 
     def params(*arguments, **env):
         return json.loads(cli.ok("plan", path, "--json", *arguments, **env))["params"]
 
     assert params() == {"runs": 4, "words": ["a"], "pace": 0.001}
-    assert params(**environment) == {"runs": 5, "words": ["x", "y"], "pace": 2.0}
+    assert params(**environment) == {"runs": 5, "words": ["x", "z"], "pace": 2.0}
     assert params("--params", file, **environment) == {"runs": 6, "words": ["b", "c"], "pace": 2.0}
     assert params("--params", file, "-p", "runs=7", **environment) == {"runs": 7, "words": ["b", "c"], "pace": 2.0}
 
