@@ -167,23 +167,25 @@ def compiled(raw):
         compile_data(*read_text(raw, "file.yaml"), {})
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes(raw):
     compiled(raw)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*"[]{}-?:,&*!|>'\"#%@` \n\t", "a", "1", "<<", "- ", ": ", "&a ", "*a"]), max_size=60))
 def test_any_punctuation(pieces):
     compiled("".join(pieces).encode())
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(VALUES | FILES)
 def test_any_structure(data):
     compiled(yaml.safe_dump(data, allow_unicode=True).encode(errors="replace"))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(FILES)
 def test_any_workflow(data):
     compiled(yaml.safe_dump(data).encode(errors="replace"))
@@ -198,12 +200,13 @@ def outcome_of(source):
         evaluate_template("${{ " + source + " }}!", values)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(PIECES, max_size=14).map(" ".join) | st.lists(PIECES, max_size=14).map("".join))
 def test_any_expression(source):
     outcome_of(source)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_as_an_expression(source):
     outcome_of(source)

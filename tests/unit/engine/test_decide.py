@@ -213,7 +213,7 @@ def first(options):
     return options[0]
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(cases(), st.data())
 def test_a_run_ends_with_every_step_ended_whatever_happens_in_whatever_order(case, data):
     harness = fresh(case)
@@ -232,13 +232,13 @@ def test_a_run_ends_with_every_step_ended_whatever_happens_in_whatever_order(cas
             assert states[step] is StepState.ERRORED
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(cases(), st.data())
 def test_the_order_in_which_attempts_end_does_not_change_how_steps_end(case, data):
     assert fresh(case).run(first) == fresh(case).run(lambda options: data.draw(st.sampled_from(options)))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(cases(), st.data())
 def test_a_stop_starts_nothing_new_and_leaves_what_resume_can_take_up(case, data):
     harness = fresh(case)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rallyflow import plugins
@@ -37,6 +37,7 @@ POLICIES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(POLICIES, st.integers(1, 100))
 def test_a_delay_is_never_negative_nor_above_the_longest(policy, attempt):
     delay = delay_before_next(policy, attempt)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rallyflow.model.ids import RunId, StepId, new_run_id, step_key, step_slug
@@ -9,6 +9,7 @@ from rallyflow.model.states import TRANSITIONS, StepState
 NAMES = st.text(min_size=1, max_size=120)
 
 
+@settings(deadline=None)
 @given(NAMES, NAMES)
 def test_slugs_are_folder_names_and_different_for_different_steps(one, two):
     for name in (one, two):
@@ -24,6 +25,7 @@ def test_the_slug_of_a_plain_name_is_the_name():
     assert step_slug(StepId("boot[users=5]")).startswith("boot.users-5.")
 
 
+@settings(deadline=None)
 @given(NAMES, NAMES)
 def test_keys_are_short_the_same_each_time_and_good_in_any_cloud(run, step):
     key = step_key(RunId(run), StepId(step))
