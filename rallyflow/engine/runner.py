@@ -10,7 +10,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from threading import Event as Flag
@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from rallyflow.engine import attempt as attempts
 from rallyflow.engine.attempt import Result, Task
 from rallyflow.engine.decide import decide
+from rallyflow.engine.masking import Mask
 from rallyflow.engine.messages import (
     Begin,
     Command,
@@ -92,6 +93,7 @@ class Runner:
         self._plan = plan
         self._view = view
         self._values = values
+        self._mask = Mask(values.secrets)
         self._journal = journal
         self._place = place
         self._listener = listener
@@ -162,7 +164,7 @@ class Runner:
                 self._steps[step], lambda: succeeded(self._view, step), lambda: failed(self._view, step)
             )
         except InputsInvalid as error:
-            return Judged(step, holds=False, reason=error.what)
+            return Judged(step, holds=False, reason=self._mask.text(error.what))
         return Judged(step, holds)
 
     def _start(self, step: StepId, attempt: int) -> Sequence[Event]:
@@ -206,6 +208,7 @@ class Runner:
 
     def _outcome(self, step: StepId, attempt: int, result: Result) -> Event:
         """Book how an attempt ended, and return it as the core wants to hear it."""
+        result = self._masked(result)
         state = result.state
         kind = ErrorClass(result.error["kind"]) if result.error else None
         if kind is ErrorClass.STORAGE:
@@ -219,6 +222,12 @@ class Runner:
             body["error"] = result.error
         self._record("outcome", step, state, body, attempt)
         return Ended(step, state, kind, result.reason)
+
+    def _masked(self, result: Result) -> Result:
+        if not self._mask:
+            return result
+        outputs, error = self._mask.data(result.outputs), self._mask.data(result.error)
+        return replace(result, outputs=outputs, reason=self._mask.text(result.reason), error=error)
 
     def _delay(self, step: StepId, failed_attempt: int) -> None:
         earlier = self._view.earlier.get(step, 0)
@@ -275,6 +284,7 @@ class Runner:
 
     def _revived(self, task: Task, result: Result) -> Event:
         """A thing that does not come back to life has to be made again, whatever the reason."""
+        result = self._masked(result)
         alive = result.state is StepState.SUCCEEDED and result.outputs is not None
         if alive and result.outputs is not None:
             self._values.put(task.step, result.outputs)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rallyflow.engine.locks import RunLock, wait_for_the_dead
+from rallyflow.engine.masking import Mask
 from rallyflow.engine.provenance import provenance
 from rallyflow.engine.runner import Listener, Place, Runner
 from rallyflow.engine.signals import Signals
@@ -74,7 +75,7 @@ class Session:
             left = self.tear_down(listener)
         self._record(Event("run_ended", self.run, state=state), listener)
         self._keep_history()
-        return Ending(self.run, state, values.outputs(), tuple(left))
+        return Ending(self.run, state, Mask(values.secrets).data(values.outputs()), tuple(left))
 
     def _keep_history(self) -> None:
         """Bring the run as it is now into results.duckdb; what can't be ingested now is caught up with later."""

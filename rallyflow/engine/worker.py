@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from rallyflow.engine.attempt import Result, Task, perform
+from rallyflow.engine.masking import Mask, output_to
 from rallyflow.journal.store import Journal
 from rallyflow.model.states import StepState
 from rallyflow.model.step import Progress
@@ -27,6 +28,8 @@ from rallyflow.processes import act_for, die_with
 
 STOP = "stop"
 _REPORT_EVERY = 0.1  # seconds
+_FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
+_TIMES = "%Y-%m-%dT%H:%M:%S"
 
 
 class _Ended(BaseException):
@@ -36,6 +39,7 @@ class _Ended(BaseException):
 def work(connection: Connection, guardian: int, directory: Path) -> None:
     """Serve tasks until the engine closes the pipe."""
     os.setpgid(0, 0)
+    _keep_descriptors()
     die_with(guardian)
     act_for(directory)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -51,6 +55,13 @@ def work(connection: Connection, guardian: int, directory: Path) -> None:
         stop.clear()
         with sending, contextlib.suppress(BrokenPipeError):
             connection.send(result)
+
+
+def _keep_descriptors() -> None:
+    """Hand no descriptor on to what steps start: only then does the engine see the pipe end with this process."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - numbers, not paths
+        with contextlib.suppress(OSError):  # the one that listed the folder
+            os.set_inheritable(int(name), int(name) <= 2)
 
 
 def _perform(task: Task, journals: dict[Path, Journal], stop: threading.Event, report: _Reporter) -> Result:
@@ -108,33 +119,21 @@ def _logging_to(task: Task) -> Iterator[None]:
         return
     task.log.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    for number in (1, 2):
-        os.dup2(descriptor, number)
-    os.close(descriptor)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Masking(task.secrets))
+    handler.setFormatter(_Formatter(_FORMAT, _TIMES))
     root = logging.getLogger()
-    root.addHandler(handler)
-    logging.getLogger("rallyflow").setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        sys.stdout.flush()
-        sys.stderr.flush()
+    with output_to(descriptor, Mask(task.secrets)):
+        root.addHandler(handler)
+        logging.getLogger("rallyflow").setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+            sys.stdout.flush()
+            sys.stderr.flush()
 
 
-class _Masking(logging.Formatter):
-    """Formats a line with its time, every secret replaced."""
+class _Formatter(logging.Formatter):
+    """Formats times in UTC."""
 
     converter = staticmethod(time.gmtime)
-
-    def __init__(self, secrets: tuple[str, ...]) -> None:
-        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
-        self._secrets = sorted(filter(None, secrets), key=len, reverse=True)
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for secret in self._secrets:
-            text = text.replace(secret, "******")
-        return text

@@ -60,7 +60,8 @@ class Shell(StepType[ShellInputs, ShellOutputs]):
                 errors="replace",
             )
         except OSError as error:
-            raise PermanentError(f"the command can't be started: {error}") from error
+            what = f"the command can't be started: {error.strerror}: {error.filename}"
+            raise PermanentError(what, hint="does the folder that `cwd:` names exist?" if inputs.cwd else "") from error
         with process:
             for line in process.stdout or ():
                 lines.append(line.rstrip("\n"))
