@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
@@ -72,13 +73,14 @@ class Embedded(Deployer[EmbeddedInputs]):
             return None
         state = Path(resource.detail["state"])
         try:
-            settings, last = process.load_settings(state), process.read_endpoint(state)
+            settings = process.load_settings(state)
         except FileNotFoundError:
             return None
         if settings.keep and process.running(state) and _answers(outputs.cloud):
             return outputs
         process.stop(state)
-        pid = process.start(state, port=last.port, guardian=_guardian(settings, context))
+        port = urlsplit(outputs.cloud.auth_url).port or 0  # its own note of it is gone when a revival was killed
+        pid = process.start(state, port=port, guardian=_guardian(settings, context))
         context.ledger.created(resource.id, str(pid))
         cloud = _await_cloud(state, pid, settings, context, resource.id)
         context.log.info("the embedded cloud answers again at %s (process %d)", cloud.auth_url, pid)
