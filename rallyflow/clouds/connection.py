@@ -76,8 +76,9 @@ def _ours(error: Exception, doing: str) -> StepError | None:  # noqa: PLR0911 - 
 
     what = f"{doing}: {error}"
     status = getattr(error, "http_status", None) or getattr(error, "status_code", None)
-    if isinstance(error, keystone.ConnectFailure | keystone.ConnectTimeout | keystone.UnknownConnectionError):
-        return CloudUnreachable(what)
+    silence = keystone.ConnectFailure | keystone.ConnectTimeout | keystone.UnknownConnectionError
+    if isinstance(error, silence) or isinstance(error.__cause__ or error.__context__, silence):
+        return CloudUnreachable(what, hint="does the cloud still run, and is its auth_url right?")
     if isinstance(error, keystone.SSLError):
         return CloudUnreachable(what, hint="does clouds.yaml name the right authority in `cacert`?")
     if isinstance(error, keystone.EndpointNotFound | keystone.DiscoveryFailure | keystone.CatalogException):

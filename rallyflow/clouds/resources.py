@@ -7,6 +7,7 @@ what lives in the projects `detail["projects"]`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from urllib.parse import quote, urlparse
 
 from rallyflow.clouds.connection import sign_in
 from rallyflow.clouds.rest import CloudSession, Service
-from rallyflow.errors import CloudAnswered, CloudRefused, InternalError, TransientError
+from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, InternalError, TransientError
 from rallyflow.model.records import Resource
 from rallyflow.model.values import Cloud
 
@@ -28,6 +29,8 @@ PATIENCE = 300.0
 """Seconds that an object may take to go once the cloud has agreed to remove it."""
 PATIENCE_REFUSED = 20.0
 """Seconds for which the cloud may say that it can't be removed now, because something uses it."""
+PATIENCE_SILENT = 10.0
+"""Seconds for which the cloud may not answer at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ def remove(session: CloudSession, name: str, identity: str) -> None:
     service = session.service(kind.service)
     retrying = Retrying(
         retry=retry_if_exception_type((TransientError, _StillThere)),
-        stop=_lost_patience,
+        stop=_Patience(),
         wait=wait_exponential(multiplier=0.05, exp_base=1.5, max=2.0),
         reraise=True,
     )
@@ -163,10 +166,19 @@ class _InUse(_StillThere):
     """The cloud does not even begin to remove it, perhaps because something that is going uses it."""
 
 
-def _lost_patience(state: RetryCallState) -> bool:
-    error = state.outcome.exception() if state.outcome else None
-    patience = PATIENCE_REFUSED if isinstance(error, _InUse) else PATIENCE
-    return (state.seconds_since_start or 0.0) > patience
+class _Patience:
+    """Says when it is time to give an object up."""
+
+    def __init__(self) -> None:
+        self._heard = time.monotonic()
+
+    def __call__(self, state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, CloudUnreachable):
+            return time.monotonic() - self._heard > PATIENCE_SILENT
+        self._heard = time.monotonic()
+        patience = PATIENCE_REFUSED if isinstance(error, _InUse) else PATIENCE
+        return (state.seconds_since_start or 0.0) > patience
 
 
 def _remove_once(session: CloudSession, service: Service, name: str, identity: str) -> None:
