@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import csv
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rallyflow.cli.options import home_option, json_option, open_reader
-from rallyflow.cli.output import print_json, print_table
+from rallyflow.cli.output import colour, print_json, print_table, say
 from rallyflow.errors import Exit, UsageError
 from rallyflow.settings import Home
+
+if TYPE_CHECKING:
+    from rallyflow.journal.reader import JournalReader
+    from rallyflow.model.ids import RunId
+    from rallyflow.model.records import Part
 
 
 @click.command("sql", short_help="query the measurements")
@@ -38,7 +44,7 @@ def command(query: str, runs: tuple[str, ...], as_csv: bool, home: str | None, a
     reader = open_reader(Home.find(home))
     chosen = [reader.find(run) for run in runs] or reader.runs()
     steps = [step for run in chosen for step in reader.steps(run.id)]
-    parts = [part for run in chosen for part in reader.parts(run.id)]
+    parts = [part for run in chosen for part in _parts(reader, run.id, asked=bool(runs))]
     connection = connect(chosen, steps, parts)
     try:
         found = connection.execute(query)
@@ -52,6 +58,15 @@ def command(query: str, runs: tuple[str, ...], as_csv: bool, home: str | None, a
         connection.close()
     _print(columns, rows, as_json=as_json, as_csv=as_csv)
     return Exit.OK
+
+
+def _parts(reader: JournalReader, run: RunId, *, asked: bool) -> Sequence[Part]:
+    """Return the parts of a run; none, and a warning, when files are gone of a run that nobody asked for by name."""
+    parts = reader.parts(run)
+    if asked or all(part.path.is_file() for part in parts):
+        return parts
+    say(f"{colour('warning', 'yellow')}: measurements of run {run} are missing on the disk; it is left out")
+    return ()
 
 
 def _print(columns: list[str], rows: list[tuple[Any, ...]], *, as_json: bool, as_csv: bool) -> None:

@@ -96,7 +96,10 @@ def connect(
 
     missing = [part.path for part in parts if not part.path.is_file()]
     if missing:
-        raise StorageError(f"{len(missing)} booked parts are missing, the first is {missing[0]}")
+        raise StorageError(
+            f"{len(missing)} booked parts are missing, the first is {missing[0]}",
+            hint="put the files back; other runs are not affected",
+        )
     connection = duckdb.connect(config={"threads": THREADS, "memory_limit": memory, "temp_directory": str(_spill())})
     try:
         _create_views(connection, parts)
