@@ -179,12 +179,13 @@ def _from_text(raw: Any, spec: Param) -> Any:
         return raw
     if spec.type == "enum":
         return next((choice for choice in spec.choices or () if str(choice) == raw), raw)
-    text = raw
-    if spec.type.startswith("list") and not raw.lstrip().startswith("["):
-        text = f"[{raw}]"
     if spec.type in SCALARS:
         return raw
+    match = _TYPE.fullmatch(spec.type)
+    if match and match[1] == "list" and match[2] in SCALARS and not raw.lstrip().startswith("["):
+        # `-p words=a,b`: texts, which the type of an item reads
+        return [item.strip() for item in raw.split(",")] if raw.strip() else []
     try:
-        return read_text(text.encode(errors="replace"), "")[0]
+        return read_text(raw.encode(errors="replace"), "")[0]
     except WorkflowInvalid as error:
         raise ValueError(f"can't read {raw!r}: {error.diagnostics[0].what}") from None

@@ -116,6 +116,8 @@ class _Turn:
         if alive:
             self._end(step, StepState.SUCCEEDED)
             return
+        if self.stop is not Stop.NO:
+            return  # perhaps nobody looked: the journal has it as finished, and the next session probes again
         self._move(step, StepState.PLANNED)
         self.commands.append(Settle(step, StepState.PLANNED, "what it made is gone"))
         self._make_ready(step)

@@ -123,3 +123,12 @@ def test_given_comes_before_the_environment_before_the_default():
     assert resolved(specs, {"p": "3"}, environment)[0] == {"p": 3}
     assert [each.code for each in resolved(specs, {"q": "3"})[1]] == ["RF0302"]
     assert [each.code for each in resolved({"p": param("int")})[1]] == ["RF0303"]
+
+
+def test_a_list_of_texts_may_be_given_as_words_with_commas():
+    errors = Diagnostics(Source("x.yaml", []))
+    specs = {"words": Param(type="list(str)"), "flags": Param(type="list(bool)"), "counts": Param(type="list(int)")}
+    given = {"words": "x,y, no", "flags": "true,false", "counts": "1, 5"}
+    values = resolve_params(specs, given, errors, environment={})
+    assert values == {"words": ["x", "y", "no"], "flags": [True, False], "counts": [1, 5]}
+    assert errors.found == []
