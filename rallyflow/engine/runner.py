@@ -211,7 +211,9 @@ class Runner:
         result = self._masked(result)
         state = result.state
         kind = ErrorClass(result.error["kind"]) if result.error else None
-        if kind is ErrorClass.STORAGE:
+        if (
+            result.error and result.error["code"] == DiskFull.code
+        ):  # no fault of the step: it goes on when there is space
             state = StepState.INTERRUPTED
             self._storage = DiskFull(result.error["what"], hint=result.error["hint"], where=step)
         body: dict[str, Any] = {"reason": result.reason, "cpu_s": round(result.cpu_s, 6)}
