@@ -146,7 +146,7 @@ def _tables() -> Iterator[str]:
 
 def _errors() -> Iterator[str]:
     yield "# Errors\n"
-    yield "Every error has a stable code. Those of a workflow file (`RF02xx`, `RF03xx`) come with file, line and column.\n"
+    yield "Every error has a stable code. Those of a workflow file (`RF02xx`, `RF03xx`) come with their place in it.\n"
     yield "| code | error | exit code | retried as | |\n|---|---|---|---|---|"
     found = [errors.RallyflowError, *_error_classes(errors.RallyflowError)]
     for error in sorted(found, key=lambda each: each.code):

@@ -51,6 +51,8 @@ def command(query: str, runs: tuple[str, ...], as_csv: bool, home: str | None, a
         columns = [column[0] for column in found.description or ()]
         rows: list[tuple[Any, ...]] = found.fetchall() if columns else []
     except duckdb.Error as error:
+        if "'pytz'" in str(error):
+            raise UsageError("a time with a zone can't be shown", hint="cast it: x::TIMESTAMP") from error
         raise UsageError(
             f"the query failed: {error}", hint='see the columns: rallyflow sql "DESCRIBE actions"'
         ) from error

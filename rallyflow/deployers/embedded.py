@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,6 +60,7 @@ class Embedded(Deployer[EmbeddedInputs]):
         )
         resource = context.ledger.intend(KIND, f"rf-{context.key}", detail={"state": str(state)})
         context.report(Progress(note="starting the embedded cloud"))
+        shutil.rmtree(state, ignore_errors=True)  # of a cloud that the ledger no longer knows: it has other passwords
         process.save_settings(state, settings)
         pid = process.start(state, guardian=_guardian(settings, context))
         context.ledger.created(resource, str(pid))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rallyflow.journal.portable import portable
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal, dump, now_ns
 from rallyflow.model.ids import RunId, StepId
@@ -18,8 +19,9 @@ class JournalLedger:
     """Implements `Ledger` of rallyflow.model.step on the journal."""
 
     def __init__(self, journal: Journal, root: Path, run: RunId, step: StepId, attempt: int) -> None:
-        """Book for one attempt of one step."""
+        """Book for one attempt of one step; paths in details are kept relative to `root`, the home."""
         self._journal = journal
+        self._root = root
         self._reader = JournalReader(journal, root)
         self._owner = (run, step, attempt)
 
@@ -30,7 +32,7 @@ class JournalLedger:
             cursor = connection.execute(
                 "INSERT INTO resource (run, step, attempt, kind, name, inside, state, detail, created_ns, updated_ns) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*self._owner, kind, name, inside, ResourceState.INTENT, dump(detail or {}), now, now),
+                (*self._owner, kind, name, inside, ResourceState.INTENT, self._dump(detail or {}), now, now),
             )
             return int(cursor.lastrowid or 0)
 
@@ -38,7 +40,7 @@ class JournalLedger:
         """Book that the object exists; `detail` is merged into what was booked."""
         with self._journal.transaction() as connection:
             (before,) = connection.execute("SELECT detail FROM resource WHERE id = ?", (resource,)).fetchone()
-            merged = dump({**json.loads(before), **(detail or {})})
+            merged = self._dump({**json.loads(before), **(detail or {})})
             connection.execute(
                 "UPDATE resource SET state = ?, external_id = ?, detail = ?, updated_ns = ? WHERE id = ?",
                 (ResourceState.CREATED, external_id, merged, now_ns(), resource),
@@ -51,6 +53,9 @@ class JournalLedger:
     def open(self) -> Sequence[Resource]:
         """Return what this step made and did not remove, in all of its attempts, oldest first."""
         return self._reader.resources(self._owner[0], step=self._owner[1])
+
+    def _dump(self, detail: Mapping[str, Any]) -> str:
+        return dump(portable(json.loads(dump(detail)), self._root))
 
 
 def mark_deleted(journal: Journal, resources: Sequence[int]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rallyflow.errors import UsageError
+from rallyflow.journal.portable import local
 from rallyflow.journal.store import Event, Journal
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
@@ -81,7 +82,7 @@ class JournalReader:
 
     def resources(self, run: str | None = None, *, step: str | None = None, open_only: bool = True) -> list[Resource]:
         """Return booked resources, oldest first: of a run or of all, of a step or of all."""
-        return [_resource(row) for row in self.journal.query(_RESOURCES, (run, step, open_only))]
+        return [_resource(row, self.root) for row in self.journal.query(_RESOURCES, (run, step, open_only))]
 
     def parts(self, run: str, *, step: str | None = None, table: str | None = None) -> Sequence[Part]:
         """Return the booked parts of a run, oldest first."""
@@ -125,7 +126,7 @@ def _step(row: tuple[Any, ...]) -> StepRecord:
     )
 
 
-def _resource(row: tuple[Any, ...]) -> Resource:
+def _resource(row: tuple[Any, ...], root: Path) -> Resource:
     identity, run, step, attempt, kind, name, state, external_id, inside, detail, created = row
     return Resource(
         identity,
@@ -137,6 +138,6 @@ def _resource(row: tuple[Any, ...]) -> Resource:
         ResourceState(state),
         external_id,
         inside,
-        json.loads(detail),
+        local(json.loads(detail), root),
         created,
     )

@@ -94,3 +94,23 @@ steps:
     refused = cli.run("sql", "SELECT 1", "--run", damaged)
     assert refused.returncode == 4
     assert "RF0501" in refused.stderr
+
+
+def test_a_killed_run_goes_on_after_its_home_was_moved(cli):
+    hold = cli.directory / "hold"
+    hold.touch()
+    process = cli.start("apply", cli.workflow(REVIVED))
+    cli.until(process, "SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'hold'")
+    cli.kill(process)
+    hold.unlink()
+    cli.home = cli.home.rename(cli.directory / "moved")
+    assert "cloud  kept: still answers" in cli.run("resume").stderr
+    assert dict(cli.query("SELECT id, state FROM step"))["hold"] == "succeeded"
+    assert not list(cli.home.glob("runs/*/artifacts/cloud/state"))
+
+
+def test_a_time_with_a_zone_is_no_traceback(cli):
+    cli.ok("apply", cli.workflow("rallyflow: 1\nname: one\nsteps:\n  a: {uses: noop}\n"))
+    refused = cli.run("sql", "SELECT current_timestamp")
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
