@@ -238,6 +238,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Undefined):
         raise ExpressionError(value._undefined_message)  # noqa: SLF001 - jinja2 has no public name for it
     if isinstance(value, Mapping):
+        odd = next((key for key in value if not isinstance(key, str)), None)
+        if odd is not None:
+            raise ExpressionError(f"{odd!r} can't be a key of a mapping", "keys are texts: put quotes around it")
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple) or hasattr(value, "__next__"):
         return [_plain(item) for item in value]

@@ -114,3 +114,11 @@ def test_a_time_with_a_zone_is_no_traceback(cli):
     refused = cli.run("sql", "SELECT current_timestamp")
     assert refused.returncode == 1
     assert "Traceback" not in refused.stderr
+
+
+def test_a_mapping_with_keys_that_are_no_texts_is_an_error_of_the_file(cli):
+    text = 'rallyflow: 1\nname: one\nsteps:\n  a: {uses: noop, with: {value: "${{ {1: 2, (1, 2): 3} }}"}}\n'
+    refused = cli.run("validate", cli.workflow(text))
+    assert refused.returncode == 3
+    assert "RF0240" in refused.stderr
+    assert "Traceback" not in refused.stderr
