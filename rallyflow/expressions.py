@@ -238,9 +238,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Undefined):
         raise ExpressionError(value._undefined_message)  # noqa: SLF001 - jinja2 has no public name for it
     if isinstance(value, Mapping):
-        odd = next((key for key in value if not isinstance(key, str)), None)
-        if odd is not None:
-            raise ExpressionError(f"{odd!r} can't be a key of a mapping", "keys are texts: put quotes around it")
+        if len({type(key) for key in value}) > 1 or not all(isinstance(key, str | int | float) for key in value):
+            raise ExpressionError("the keys of a mapping must all be texts, or all be numbers")
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple) or hasattr(value, "__next__"):
         return [_plain(item) for item in value]
