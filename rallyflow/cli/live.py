@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rallyflow.cli.output import colour, error_json, say, show_error
+from rallyflow.cli.output import colour, error_json, printable, say, show_error
 from rallyflow.engine.messages import Stop
 from rallyflow.errors import RallyflowError
 from rallyflow.journal.store import Event
@@ -139,7 +139,8 @@ class Lines:
 
     def _line(self, state: str, step: str, note: str) -> str:
         sign = colour(f"{SIGNS.get(state, '·')} {state:<12}", STYLES.get(state, "dim"))
-        return f"{sign} {step}  {colour(note, 'dim')}" if note else f"{sign} {step}"
+        name = printable(step)
+        return f"{sign} {name}  {colour(printable(note), 'dim')}" if note else f"{sign} {name}"
 
     def progressed(self, step: StepId, progress: Progress) -> None:
         """Plain lines do not show progress."""
@@ -210,7 +211,14 @@ class LiveView(Lines):
         for step, (since, progress) in list(self._running.items())[:12]:
             bar: Any = ProgressBar(progress.total or 1, progress.done, width=24) if progress.total else ""
             count = f"{progress.done:g}/{progress.total:g}" if progress.total else ""
-            table.add_row(Spinner("dots"), Text(step), bar, count, Text(progress.note), format_duration(now - since))
+            table.add_row(
+                Spinner("dots"),
+                Text(printable(step)),
+                bar,
+                count,
+                Text(printable(progress.note)),
+                format_duration(now - since),
+            )
         if len(self._running) > 12:
             table.add_row("", f"and {len(self._running) - 12} more", "", "", "", "")
         return table

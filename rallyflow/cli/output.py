@@ -99,7 +99,12 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}" if abs(value) < 1e6 else f"{value:.0f}"
     if isinstance(value, dict | list):
         return json.dumps(value, default=str)
-    return " ".join(str(value).split("\n"))
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without the characters by which it could command a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _is_number(value: Any) -> bool:

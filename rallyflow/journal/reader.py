@@ -57,7 +57,7 @@ class JournalReader:
         if reference == "@latest":
             return runs[-1]
         found = [run for run in runs if run.id == reference] or [
-            run for run in runs if run.id.startswith(reference) or run.id.endswith(reference)
+            run for run in runs if reference and (run.id.startswith(reference) or run.id.endswith(reference))
         ]
         if len(found) == 1:
             return found[0]
