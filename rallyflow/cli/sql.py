@@ -33,7 +33,7 @@ def command(query: str, runs: tuple[str, ...], as_csv: bool, home: str | None, a
     rallyflow sql "SELECT name, quantile_cont(duration_s, 0.95) AS p95_s FROM actions GROUP BY name"
     rallyflow sql "DESCRIBE iterations"
 
-    Works on live runs as well: it reads what has been stored so far, and changes nothing.
+    Works on live runs as well: it reads what has been stored so far. The measurements are never changed.
     """  # noqa: D301 - \b is click's mark
     import duckdb
 

@@ -51,7 +51,7 @@ def work(connection: Connection, guardian: int, directory: Path) -> None:
     sending = threading.Lock()
     while (task := tasks.get()) is not None:
         with _logging_to(task):
-            result = _perform(task, journals, stop, _reporter(connection, sending))
+            result = _perform(task, journals, stop, _Reporter(connection, sending))
         stop.clear()
         with sending, contextlib.suppress(BrokenPipeError):
             connection.send(result)
@@ -88,10 +88,6 @@ class _Reporter:
         self._next = now + _REPORT_EVERY
         with self._sending, contextlib.suppress(BrokenPipeError):
             self._connection.send(progress)
-
-
-def _reporter(connection: Connection, sending: threading.Lock) -> _Reporter:
-    return _Reporter(connection, sending)
 
 
 def _read(connection: Connection, tasks: queue.SimpleQueue[Task | None], stop: threading.Event) -> None:
