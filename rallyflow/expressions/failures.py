@@ -1,0 +1,42 @@
+"""What goes wrong with an expression: it can't be read, has no value, or asks for too much."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from jinja2 import TemplateSyntaxError
+
+
+class ExpressionError(Exception):
+    """An expression that can't be read or has no value; `hint` says what to do, `code` is that of its diagnostic."""
+
+    def __init__(self, what: str, hint: str = "", code: str = "RF0240") -> None:
+        super().__init__(what)
+        self.hint = hint
+        self.code = code
+
+
+class NoValue(Exception):  # noqa: N818 - named after what happened, as the project's errors are
+    """A part of an expression has no value; the whole expression's source is put before it."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+@contextlib.contextmanager
+def failing_as(what: str) -> Iterator[None]:
+    """Turn whatever goes wrong into an ExpressionError: an expression is a user's program, and can raise anything."""
+    try:
+        yield
+    except ExpressionError:
+        raise
+    except NoValue as error:
+        raise ExpressionError(f"{what}: {error}", error.hint) from error
+    except TemplateSyntaxError as error:
+        raise ExpressionError(f"{what}: {error.message}") from error
+    except (RecursionError, MemoryError) as error:
+        raise ExpressionError("the expression is nested too deep") from error
+    except Exception as error:
+        raise ExpressionError(f"{what}: {error}") from error
