@@ -5,22 +5,27 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, AnyStr
 
-MASK = "******"
+from rallyflow.engine.written import forms_of
+from rallyflow.model.secret import MASK, Secret
+
 _SHORTEST = 4  # characters; masking a shorter text would tear harmless words and numbers apart, and hide nothing
-_LONGEST_LINE = 1 << 20  # bytes
+_MASK = MASK.encode()
+_CHUNK = 1 << 16  # bytes
 _PATIENCE = 1.0  # seconds for output that is still under way when an attempt ends
 
 
 class Mask:
-    """Puts asterisks in place of secrets; of one with several lines, also in place of each line."""
+    """Puts asterisks in place of secrets, in all forms that they may be written in; also in place of single lines."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        """Take the secrets; those of fewer than four characters stay as they are."""
-        pieces = {piece for secret in secrets for piece in (secret, *secret.splitlines())}
-        self._pieces = sorted((piece for piece in pieces if len(piece) >= _SHORTEST), key=len, reverse=True)
+    def __init__(self, secrets: Iterable[str | Secret]) -> None:
+        """Take the secrets; those of fewer than four characters, and such lines of longer ones, stay as they are."""
+        texts = [secret.reveal() if isinstance(secret, Secret) else secret for secret in secrets]
+        forms = {form for text in texts for form in forms_of(text)}
+        self._pieces = sorted(form for form in forms if len(form) >= _SHORTEST)
+        self._texts = frozenset(texts)
 
     def __bool__(self) -> bool:
         """Whether there is anything to mask."""
@@ -28,9 +33,7 @@ class Mask:
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""
-        for piece in self._pieces:
-            text = text.replace(piece, MASK)
-        return text
+        return _covered(text, _found(text, self._pieces), MASK)
 
     def data(self, value: Any) -> Any:
         """Return plain data without secrets in it."""
@@ -42,7 +45,72 @@ class Mask:
             return {self.data(key): self.data(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.data(item) for item in value]
-        return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return MASK if str(value) in self._texts else value
+        return str(value) if isinstance(value, Secret) else value
+
+    def stream(self) -> MaskedStream:
+        """Return what masks bytes that arrive piece by piece."""
+        return MaskedStream([piece.encode(errors="surrogateescape") for piece in self._pieces])
+
+
+class MaskedStream:
+    """Masks bytes as they come, wherever they are cut: what may be the beginning of a secret waits for what follows."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = pieces
+        self._waiting = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what can be said of the bytes so far."""
+        data = self._waiting + data
+        found = _found(data, self._pieces)
+        begun = sorted({start for piece in self._pieces for start in _begun(data, piece)})
+        until = next((at for at in begun if not any(start < at < end for start, end in found)), len(data))
+        self._waiting = data[until:]
+        return _covered(data[:until], [place for place in found if place[1] <= until], _MASK)
+
+    def close(self) -> bytes:
+        """Return what still waits, when nothing follows any more; the beginning of a secret alone is none."""
+        data, self._waiting = self._waiting, b""
+        return _covered(data, _found(data, self._pieces), _MASK)
+
+
+def _found(text: AnyStr, pieces: Sequence[AnyStr]) -> list[tuple[int, int]]:
+    """Return where pieces are in a text, from the left; of those that overlap, the first, or else the longest."""
+    places = [(start, -len(piece)) for piece in pieces if piece in text for start in _places(text, piece)]
+    found: list[tuple[int, int]] = []
+    for start, length in sorted(places):
+        if not found or start >= found[-1][1]:
+            found.append((start, start - length))
+    return found
+
+
+def _places(text: AnyStr, piece: AnyStr) -> Iterator[int]:
+    start = text.find(piece)
+    while start >= 0:
+        yield start
+        start = text.find(piece, start + 1)
+
+
+def _covered(text: AnyStr, places: Sequence[tuple[int, int]], mask: AnyStr) -> AnyStr:
+    """Return a text with a mask in each of the places."""
+    if not places:
+        return text
+    starts = [0, *(end for _, end in places)]
+    ends = [*(start for start, _ in places), len(text)]
+    return mask.join(text[start:end] for start, end in zip(starts, ends, strict=True))
+
+
+def _begun(data: bytes, piece: bytes) -> Iterator[int]:
+    """Yield where a piece may have begun, cut off by the end of the data."""
+    head = piece[:_SHORTEST]
+    start = data.find(head, max(0, len(data) - len(piece) + 1))
+    while start >= 0:
+        if piece.startswith(data[start:]):
+            yield start
+        start = data.find(head, start + 1)
+    yield from (len(data) - size for size in range(1, _SHORTEST) if data.endswith(piece[:size]))
 
 
 @contextlib.contextmanager
@@ -59,13 +127,12 @@ def output_to(descriptor: int, mask: Mask) -> Iterator[None]:
     reader, writer = os.pipe2(os.O_CLOEXEC)
     _redirect(writer)
     os.close(writer)
-    pump = threading.Thread(target=_pump, args=(reader, os.dup(descriptor), mask), name="masking", daemon=True)
+    pump = threading.Thread(target=_pump, args=(reader, descriptor, mask.stream()), name="masking", daemon=True)
     pump.start()
     try:
         yield
     finally:
-        _redirect(descriptor)  # which ends the pipe, unless something that the step has started still prints
-        os.close(descriptor)
+        _let_go()  # which ends the pipe, unless something that the step has started still prints
         pump.join(_PATIENCE)
 
 
@@ -74,9 +141,22 @@ def _redirect(descriptor: int) -> None:
         os.dup2(descriptor, number)
 
 
-def _pump(reader: int, target: int, mask: Mask) -> None:
-    with os.fdopen(reader, "rb") as lines, os.fdopen(target, "wb", buffering=0) as file:
-        while line := lines.readline(_LONGEST_LINE):
-            text = line.decode(errors="surrogateescape")
-            with contextlib.suppress(OSError):  # a full disk must not stop the step by a full pipe
-                file.write(mask.text(text).encode(errors="surrogateescape"))
+def _let_go() -> None:
+    """Print to nowhere: what a thread of the step says after its end could not be masked."""
+    nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    _redirect(nowhere)
+    os.close(nowhere)
+
+
+def _pump(reader: int, target: int, stream: MaskedStream) -> None:
+    with os.fdopen(reader, "rb", buffering=0) as source, os.fdopen(target, "wb", buffering=0) as file:
+        while data := source.read(_CHUNK):
+            _write(file.fileno(), stream.feed(data))
+        _write(file.fileno(), stream.close())
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write all of it; a full disk must not stop the step by a full pipe."""
+    with contextlib.suppress(OSError):
+        while data:
+            data = data[os.write(descriptor, data) :]
