@@ -1,0 +1,156 @@
+"""Draws a graph in a terminal: a line for each step, and to its left lanes that lead to the steps that wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rallyflow.graphs.model import Drawing, Kind, Node
+from rallyflow.graphs.width import padded, wide
+
+_JOINTS = {  # (up, down, left, right): what has an arm in each direction
+    (1, 1, 0, 1): "├",
+    (1, 1, 1, 0): "┤",
+    (1, 1, 1, 1): "┼",
+    (1, 0, 0, 1): "╰",
+    (1, 0, 1, 0): "╯",
+    (1, 0, 1, 1): "┴",
+    (0, 1, 0, 1): "╭",
+    (0, 1, 1, 0): "╮",
+    (0, 1, 1, 1): "┬",
+    (0, 0, 1, 1): "─",
+    (1, 1, 0, 0): "│",
+}
+_SIGNS = {"good": "✓", "bad": "✗", "warn": "!", "busy": "▶", "calm": "·", "": "●"}
+
+Paint = Callable[[str, str], str]
+"""Gives a text the colour of a tone."""
+
+
+def render(drawing: Drawing, paint: Paint = lambda text, _tone: text) -> str:
+    """Return the drawing as lines of text, each at most as wide as its content."""
+    rows = _rows(drawing)
+    width = max((len(row.lanes) for row in rows), default=0)
+    names = max((wide(row.name) for row in rows if row.node), default=0)
+    uses = max((len(row.node.uses) for row in rows if row.node), default=0)
+    return "".join(_line(row, width, names, uses, paint) + "\n" for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    lanes: str
+    name: str = ""
+    node: Node | None = None
+    after: tuple[str, ...] = ()  # what it waits for, where that is more than one step
+
+
+@dataclass(slots=True)
+class _Lanes:
+    """The columns at the left: each leads to the step that it holds, or is free."""
+
+    targets: list[str] = field(default_factory=list)
+
+    def column(self, node: str) -> int:
+        """Return where a node stands: at the end of the lane that leads to it, or in a free column."""
+        return self.targets.index(node) if node in self.targets else self.free()
+
+    def free(self) -> int:
+        """Return the first column that leads nowhere."""
+        if "" not in self.targets:
+            self.targets.append("")
+        return self.targets.index("")
+
+    def draw(self, at: int, sign: str) -> str:
+        """Return the line of a node."""
+        return " ".join(sign if index == at else "│" if target else " " for index, target in enumerate(self.targets))
+
+    def branch(self, at: int, following: Sequence[str]) -> str:
+        """Lead from a column to all of the steps that follow; returns the line that shows it, empty for none."""
+        before = list(self.targets)
+        self.targets[at] = ""
+        columns: list[int] = []
+        for name in following:
+            column = self.targets.index(name) if name in self.targets else self._new(at, columns)
+            self.targets[column] = name
+            columns.append(column)
+        while self.targets and not self.targets[-1]:
+            self.targets.pop()
+        return "" if columns in ([], [at]) else _connection(before, self.targets, at, columns)
+
+    def _new(self, at: int, taken: Sequence[int]) -> int:
+        if at not in taken and not self.targets[at]:
+            return at
+        free = [index for index, target in enumerate(self.targets) if not target and index > at]
+        if not free:
+            self.targets.append("")
+        return free[0] if free else len(self.targets) - 1
+
+
+def _connection(before: Sequence[str], after: Sequence[str], at: int, columns: Sequence[int]) -> str:
+    """Return the line between two nodes, on which one column leads into several."""
+    touched = {*columns, at}
+    low, high = min(touched), max(touched)
+    cells = []
+    for index in range(max(len(before), len(after))):
+        up = index < len(before) and (bool(before[index]) or index == at)
+        down = index < len(after) and bool(after[index])
+        if index in touched:
+            arms = (int(up), int(down), int(index > low), int(index < high))
+            cells.append(_JOINTS.get(arms, "─"))
+        elif up or down:
+            cells.append("│")
+        else:
+            cells.append("─" if low < index < high else " ")
+        cells.append("─" if low <= index < high else " ")
+    return "".join(cells).rstrip()
+
+
+def _rows(drawing: Drawing) -> list[_Row]:
+    following: dict[str, list[str]] = {}
+    needs: dict[str, list[str]] = {}
+    for edge in drawing.drawn:
+        needs.setdefault(edge.target, []).append(edge.source)
+        following.setdefault(edge.source, []).append(edge.target)
+    position = {node.id: index for index, node in enumerate(drawing.nodes)}
+    lanes, rows = _Lanes(), list[_Row]()
+    open_clusters: list[str] = []
+    for node in drawing.nodes:
+        chain = [cluster.id for cluster in drawing.chain(node.scope)]
+        for depth, cluster in enumerate(drawing.chain(node.scope)):
+            if open_clusters[depth : depth + 1] != [cluster.id]:
+                rows.append(_Row(lanes.draw(-1, ""), f"{'  ' * depth}{cluster.label}/"))
+        open_clusters = chain
+        at = lanes.column(node.id)
+        name = f"{'  ' * len(chain)}{node.title}"
+        after = tuple(sorted(needs.get(node.id, ()), key=position.__getitem__))
+        rows.append(_Row(lanes.draw(at, _sign(node)), name, node, after if len(after) > 1 else ()))
+        connection = lanes.branch(at, sorted(following.get(node.id, ()), key=position.__getitem__))
+        if connection:
+            rows.append(_Row(connection))
+    return rows
+
+
+def _sign(node: Node) -> str:
+    if node.kind is not Kind.STEP and not node.states:
+        return "○"
+    return _SIGNS[node.tone]
+
+
+def _line(row: _Row, width: int, names: int, uses: int, paint: Paint) -> str:
+    lanes = row.lanes.ljust(width)
+    if row.node is None:
+        return f"{lanes}  {row.name}".rstrip()
+    node = row.node
+    sign = _sign(node)
+    lanes = lanes.replace(sign, paint(sign, node.tone), 1) if node.tone else lanes
+    after = f"after {', '.join(row.after)}" if row.after else ""
+    condition = f"if {node.condition}" if node.condition else ""
+    rest = [node.uses.ljust(uses), paint(node.state, node.tone) if node.state else "", after, condition]
+    return "  ".join([lanes, padded(row.name, names), *(text for text in rest if text)]).rstrip()
+
+
+def legend(drawing: Drawing) -> Mapping[str, str]:
+    """Return the signs that stand for states in this drawing, with what they mean."""
+    words = {"good": "succeeded", "bad": "failed or errored", "warn": "can't be trusted, or stopped", "busy": "at work"}
+    tones = {node.tone for node in drawing.nodes}
+    return {_SIGNS[tone]: words.get(tone, "not started") for tone in _SIGNS if tone and tone in tones}
