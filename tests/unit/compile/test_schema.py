@@ -23,7 +23,11 @@ def test_the_schema_is_a_schema():
     jsonschema.Draft202012Validator.check_schema(workflow_schema())
 
 
-@pytest.mark.parametrize("path", sorted({*(ROOT / "workflows").glob("*.yaml")} - {ROOT / "workflows" / "catalog.yaml"}), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    sorted({*(ROOT / "workflows").glob("*.yaml")} - {ROOT / "workflows" / "catalog.yaml"}),
+    ids=lambda path: path.name,
+)
 def test_every_shipped_workflow_is_valid_under_the_schema(path):
     data, _ = read_workflow(path)
     assert [error.message for error in VALIDATOR.iter_errors(data)] == []
