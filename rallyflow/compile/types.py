@@ -171,8 +171,8 @@ def fits(have: Any, want: Any) -> bool:
         return any(fits(have, option) for option in get_args(want))
     if have is NONE or want is NONE:
         return have is want
-    if reader and _is_scalar(have):
-        return _is_scalar(want) or not isinstance(reader, SameKind)
+    if reader and is_scalar(have):
+        return is_scalar(want) or not isinstance(reader, SameKind)
     return _FITS[_shape(want)](have, want)
 
 
@@ -192,10 +192,11 @@ def _shape(annotation: Any) -> str:
         return "model"
     if is_mapping(annotation) or is_dataclass(annotation):
         return "mapping"
-    return "scalar" if _is_scalar(annotation) else "unknown"
+    return "scalar" if is_scalar(annotation) else "unknown"
 
 
-def _is_scalar(annotation: Any) -> bool:
+def is_scalar(annotation: Any) -> bool:
+    """Whether the JSON data of a type is one text, number, or true or false."""
     return get_origin(annotation) is Literal or (isinstance(annotation, type) and issubclass(annotation, _SCALARS))
 
 
@@ -203,18 +204,16 @@ def _fits_list(have: Any, want: Any) -> bool:
     have_item = item_type(have)
     if have_item is None:
         return _shape(have) == "unknown"
-    wanted = _places(want)
-    if wanted is None:
+    if not is_fixed(want):
         return fits(have_item, item_type(want))
-    given = _places(have) or (have_item,) * len(wanted)
+    wanted = get_args(want)
+    given = get_args(have) if is_fixed(have) else (have_item,) * len(wanted)
     return len(given) == len(wanted) and all(map(fits, given, wanted))
 
 
-def _places(annotation: Any) -> tuple[Any, ...] | None:
-    """Return the types of a tuple of known length; None for any other list."""
-    arguments = get_args(annotation)
-    fixed = get_origin(annotation) is tuple and arguments[-1:] != (Ellipsis,)
-    return arguments if fixed else None
+def is_fixed(annotation: Any) -> bool:
+    """Whether a type is a tuple of known length, with a type for each place."""
+    return get_origin(annotation) is tuple and get_args(annotation)[-1:] != (Ellipsis,)
 
 
 def _fits_model(have: Any, want: Any) -> bool:
@@ -234,9 +233,9 @@ def _fits_scalar(have: Any, want: Any) -> bool:
         return _shape(have) == "unknown"
     if get_origin(have) is Literal:
         return any(_reads(want, value) for value in get_args(have))
-    kinds = _json_kinds(have)
+    kinds = json_kinds(have)
     if get_origin(want) is Literal or issubclass(want, Enum):
-        return any((kind is str) == (wanted is str) for kind in kinds for wanted in _json_kinds(want))
+        return any((kind is str) == (wanted is str) for kind in kinds for wanted in json_kinds(want))
     return str in kinds or not issubclass(want, _TEXTS)
 
 
@@ -262,13 +261,13 @@ def _reads(want: Any, value: Any) -> bool:
     return True
 
 
-def _json_kinds(annotation: Any) -> set[type]:
+def json_kinds(annotation: Any) -> list[type]:
     """Return what the JSON data of a scalar type may be: str, int, float, bool."""
     if get_origin(annotation) is Literal:
-        return {type(value) for value in get_args(annotation)}
+        return [*dict.fromkeys(type(value) for value in get_args(annotation))]
     if issubclass(annotation, Enum):
-        return {type(member.value) for member in annotation}
-    return {next((kind for kind in (bool, int, float) if issubclass(annotation, kind)), str)}
+        return [*dict.fromkeys(type(member.value) for member in annotation)]
+    return [next((kind for kind in (bool, int, float) if issubclass(annotation, kind)), str)]
 
 
 def name_of(annotation: Any) -> str:

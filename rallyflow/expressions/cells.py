@@ -27,6 +27,10 @@ class Cells:
         """Return one output of every cell that has it."""
         return [outputs[name] for _, outputs in self._cells if name in outputs]
 
+    def may_have(self, name: str) -> bool:
+        """Whether a cell has this output, or no cell has any."""
+        return any(name in outputs for _, outputs in self._cells) or not any(outputs for _, outputs in self._cells)
+
     def where(self, **axes: Any) -> Mapping[str, Any]:
         """Return the outputs of the one cell with these matrix values; NoValue for none or several."""
         found = select_cells(axes, [matrix for matrix, _ in self._cells])

@@ -35,7 +35,9 @@ def failing_as(what: str) -> Iterator[None]:
     except NoValue as error:
         raise ExpressionError(f"{what}: {error}", error.hint) from error
     except TemplateSyntaxError as error:
-        raise ExpressionError(f"{what}: {error.message}") from error
+        message = (error.message or "").replace("token 'end of print statement'", "the end of the expression")
+        message = message.replace("'end of print statement'", "end of the expression")
+        raise ExpressionError(f"{what}: {message}") from error
     except (RecursionError, MemoryError) as error:
         raise ExpressionError("the expression is nested too deep") from error
     except Exception as error:

@@ -96,4 +96,4 @@ def _of_cells(cells: Cells, name: str, budget: Budget) -> Any:
     if name.startswith("_"):
         return Missing(f"{name!r} can't be used in an expression")
     budget.spend(len(cells))
-    return cells.field(name)
+    return cells.field(name) if cells.may_have(name) else Missing(f"the cells have no output {name!r}")

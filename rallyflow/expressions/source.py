@@ -19,7 +19,7 @@ def render(node: nodes.Node) -> str:
 def _const(node: nodes.Const) -> str:
     if isinstance(node.value, str):
         return "'" + json.dumps(node.value, ensure_ascii=False)[1:-1].replace("'", "\\'").replace('\\"', '"') + "'"
-    return {True: "true", False: "false", None: "none"}.get(node.value) or repr(node.value)
+    return str(node.value).lower() if node.value is None or isinstance(node.value, bool) else repr(node.value)
 
 
 def _operand(node: nodes.Node) -> str:
