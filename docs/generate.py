@@ -17,6 +17,8 @@ from rallyflow.bench.actions import registry
 from rallyflow.bench.scenarios import catalog
 from rallyflow.cli.main import VERBS, cli
 from rallyflow.compile import types
+from rallyflow.explanations import codes
+from rallyflow.explanations.topic import Topic
 from rallyflow.model import states, workflow
 from rallyflow.results.catalogue import ADDED, COMMENTS
 from rallyflow.results.schema import TABLES
@@ -146,22 +148,31 @@ def _tables() -> Iterator[str]:
 
 def _errors() -> Iterator[str]:
     yield "# Errors\n"
-    yield "Every error has a stable code. Those of a workflow file (`RF02xx`, `RF03xx`) come with their place in it.\n"
+    yield "Every error has a stable code, and `rallyflow explain CODE` shows what stands here. Those of a workflow file"
+    yield "(`RF02xx`, `RF03xx`) come with their place in it, and all of a file at once.\n"
     yield "| code | error | exit code | retried as | |\n|---|---|---|---|---|"
-    found = [errors.RallyflowError, *_error_classes(errors.RallyflowError)]
-    for error in sorted(found, key=lambda each: each.code):
-        text = " ".join((inspect.getdoc(error) or "").split())
-        yield f"| `{error.code}` | {error.__name__} | {int(error.exit_code)} | {error.kind} | {text} |"
+    for code, error in sorted(codes.error_classes().items()):
+        text = codes.summary_of(code)
+        yield f"| [`{code}`](#{code.lower()}) | {error.__name__} | {int(error.exit_code)} | {error.kind} | {text} |"
     yield "\n## In a workflow file\n\n| code | |\n|---|---|"
     for code, text in errors.FILE_CODES.items():
-        yield f"| `{code}` | {text} |"
+        yield f"| [`{code}`](#{code.lower()}) | {text} |"
+    yield "\n## One by one\n"
+    for code in codes.codes():
+        yield from _explained(codes.explain_code(code))
 
 
-def _error_classes(root: Any) -> Iterator[Any]:
-    for error in root.__subclasses__():
-        if error.__module__ == errors.__name__:
-            yield error
-            yield from _error_classes(error)
+def _explained(topic: Topic) -> Iterator[str]:
+    yield f"### {topic.name}\n\n{topic.summary.strip()}\n"
+    for heading, text in topic.text.items():
+        yield f"{heading}:\n\n{text.strip()}\n"
+    for heading, example in topic.examples.items():
+        given = "".join(f" `-p {name}={value}`" for name, value in example.params.items())
+        encoding = f", saved as {example.encoding}" if example.encoding != "utf-8" else ""
+        yield f"{heading.capitalize()}{', with' if given else ''}{given}{encoding}:\n"
+        for name, text in example.files.items():
+            note = f"# {name}\n" if len(example.files) > 1 else ""
+            yield f"```yaml\n{note}{text.rstrip()}\n```\n"
 
 
 def _states() -> Iterator[str]:

@@ -16,6 +16,7 @@ from rallyflow.errors import Exit, InternalError, RallyflowError
 VERBS = {
     "apply": "Compile a workflow and run it",
     "destroy": "Remove everything that a run made",
+    "explain": "Explain an error, a step type or a key of a workflow",
     "graph": "Draw which step waits for which, of a workflow or a run",
     "logs": "Print the logs of a run's steps",
     "plan": "Show what a workflow would do, without doing anything",
