@@ -15,6 +15,7 @@ from rallyflow.errors import Exit, InternalError, RallyflowError
 
 VERBS = {
     "apply": "Compile a workflow and run it",
+    "catalog": "Use workflows of others by name and version: list, show, add, update, verify",
     "destroy": "Remove everything that a run made",
     "explain": "Explain an error, a step type or a key of a workflow",
     "graph": "Draw which step waits for which, of a workflow or a run",
