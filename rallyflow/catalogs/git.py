@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from rallyflow.catalogs.content import sha256_of
 from rallyflow.catalogs.problem import NOT_FOUND, CatalogProblem
 from rallyflow.errors import StorageError
 
@@ -40,11 +41,11 @@ def cached(commit: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def fetch(url: str, ref: str, *, anew: bool = False) -> str:
+def fetch(url: str, ref: str, subfolder: str = "") -> str:
     """Bring a branch, tag or commit of a repository into the cache, and return its commit.
 
-    With `anew`, what the cache has for the commit is replaced. Raises CatalogProblem when the repository or the ref
-    can't be had, and StorageError when the cache can't be written.
+    What the cache has for the commit is replaced when the subfolder in it is not what the repository has. Raises
+    CatalogProblem when the repository or the ref can't be had, and StorageError when the cache can't be written.
     """
     root = cache()
     try:
@@ -53,11 +54,8 @@ def fetch(url: str, ref: str, *, anew: bool = False) -> str:
     except OSError as error:
         raise _unwritable(root, error) from error
     try:
-        commit = _check_out(url, ref, folder)
-        if anew and (root / commit).exists():
-            (root / commit).rename(folder / ".replaced")
-            shutil.rmtree(folder / ".replaced")
-        _keep(folder, root / commit)
+        commit = _check_out(url, ref, folder / "new")
+        _keep(folder / "new", root / commit, subfolder, folder / "old")
     except OSError as error:
         raise _unwritable(root, error) from error
     except subprocess.CalledProcessError as error:
@@ -69,6 +67,7 @@ def fetch(url: str, ref: str, *, anew: bool = False) -> str:
 
 def _check_out(url: str, ref: str, folder: Path) -> str:
     """Put a commit's files into a folder, without its history."""
+    folder.mkdir()
     _git(folder, "init", "--quiet")
     revision = _fetch(url, ref, folder)
     commit = _git(folder, "rev-parse", "--verify", f"{revision}^{{commit}}").strip()
@@ -90,14 +89,24 @@ def _fetch(url: str, ref: str, folder: Path) -> str:
     return "FETCH_HEAD"
 
 
-def _keep(folder: Path, place: Path) -> None:
-    """Move what was fetched to its place, unless another process was faster with the same."""
-    folder.chmod(0o755)
+def _keep(new: Path, place: Path, subfolder: str, old: Path) -> None:
+    """Move what was fetched to its place; what is there already stays when it is the same, and goes to `old` if not."""
+    if place.is_dir():
+        if _same(new / subfolder, place / subfolder):
+            return
+        place.rename(old)
     try:
-        folder.rename(place)
+        new.rename(place)
     except OSError:
-        if not place.is_dir():
+        if not place.is_dir():  # another process was faster with the same commit
             raise
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return sha256_of(one) == sha256_of(other)
+    except CatalogProblem:
+        return False
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rallyflow.catalogs.problem import NO_WORKFLOW, NOT_FOUND, OTHER_VERSION, CatalogProblem
 from rallyflow.catalogs.shelf import Opened, Shelf
-from rallyflow.catalogs.versions import Version
+from rallyflow.catalogs.versions import Version, shortest
 from rallyflow.hints import did_you_mean
 
 _REFERENCE = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)/([A-Za-z_][A-Za-z0-9_-]*)@([^@/\s]+)", re.ASCII)
@@ -70,7 +70,7 @@ def _check_version(opened: Opened, wanted: str) -> None:
         raise CatalogProblem(OTHER_VERSION, str(error), f"the catalog {opened.name!r} has version {version}") from None
     if not fits:
         what = f"the catalog {opened.name!r} has version {version}, which is not {wanted}"
-        hint = f"write @{version.split('.')[0]}"
+        hint = f"write @{shortest(version)}"
         if opened.pinned:
             hint += f", or pin another version: `rallyflow catalog update {opened.name}`"
         raise CatalogProblem(OTHER_VERSION, what, hint)

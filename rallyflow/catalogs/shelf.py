@@ -10,7 +10,7 @@ from rallyflow.catalogs import sources
 from rallyflow.catalogs.content import sha256_of
 from rallyflow.catalogs.locking import LockFile, find_lock
 from rallyflow.catalogs.models import Catalog, Pin
-from rallyflow.catalogs.problem import CHANGED, NOT_FOUND, UNMET, CatalogProblem
+from rallyflow.catalogs.problem import CHANGED, INVALID, NOT_FOUND, UNMET, CatalogProblem
 from rallyflow.catalogs.reading import as_problem, read_catalog
 from rallyflow.catalogs.versions import unmet
 from rallyflow.errors import UsageError, WorkflowInvalid
@@ -44,7 +44,7 @@ class Shelf:
         except WorkflowInvalid as invalid:
             raise as_problem(invalid) from invalid
         except UsageError as error:
-            raise CatalogProblem(NOT_FOUND, error.what) from error
+            raise CatalogProblem(INVALID, error.what) from error
 
     @property
     def pins(self) -> Mapping[str, Pin]:
@@ -95,4 +95,6 @@ def look(
         catalog = read_catalog(folder)
     except WorkflowInvalid as invalid:
         raise as_problem(invalid) from invalid
+    except UsageError as error:
+        raise CatalogProblem(INVALID, error.what) from error
     return Opened(name, folder, str(source), catalog, sha256, commit, pinned)

@@ -45,6 +45,12 @@ class Version:
         return self.numbers[: len(numbers)] == numbers and self.pre == (match[2] or "")
 
 
+def shortest(version: str) -> str:
+    """Return what a workflow best asks for to get a version: `1` for 1.2.0, all of 1.0.0-rc.1."""
+    parsed = Version.parse(version)
+    return ".".join(parsed.numbers) + f"-{parsed.pre}" if parsed.pre else parsed.numbers[0]
+
+
 def check_specifiers(text: str) -> str:
     """Return conditions on a version as they are; ValueError when they are none."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
