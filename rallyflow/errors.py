@@ -115,6 +115,10 @@ FILE_CODES = {
     "RF0253": "The content of a catalog has changed since catalog.lock pinned it.",
     "RF0254": "A catalog needs a package, a plugin or a version of rallyflow that is not installed.",
     "RF0255": "A catalog's own files are not in order, or lead out of its folder.",
+    "RF0260": "A workflow that is used as a step can't be found or read.",
+    "RF0261": "A workflow uses itself, directly or by others, or too many inside each other.",
+    "RF0262": "A key that has no meaning for a step that is a workflow.",
+    "RF0263": "A limit that is not declared, or that never has as many units as a step takes.",
     "RF0301": "A param is declared wrongly.",
     "RF0302": "A param was given that the workflow does not have.",
     "RF0303": "A param has no value.",
@@ -134,6 +138,7 @@ class Diagnostic:
     column: int = 0
     hint: str = ""
     excerpt: str = ""
+    used_at: str = ""  # for a file that another one uses: where it does, as file:line:column
 
     @property
     def where(self) -> str:

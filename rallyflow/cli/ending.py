@@ -23,6 +23,7 @@ EXITS = {
     RunState.INCONCLUSIVE: Exit.INCONCLUSIVE,
     RunState.CANCELLED: Exit.INTERRUPTED,
     RunState.INTERRUPTED: Exit.INTERRUPTED,
+    RunState.PAUSED: Exit.PAUSED,
 }
 
 
@@ -80,6 +81,7 @@ def _say_ending(ending: Ending) -> None:
         RunState.ERRORED: f"rallyflow logs {ending.run}   then   rallyflow resume {ending.run}",
         RunState.INTERRUPTED: f"rallyflow resume {ending.run}   or   rallyflow destroy {ending.run}",
         RunState.CANCELLED: f"rallyflow resume {ending.run}   or   rallyflow destroy {ending.run}",
+        RunState.PAUSED: f"rallyflow approve {ending.run}   and then   rallyflow resume {ending.run}",
     }[ending.state]
     say(f"{colour('next', 'cyan')}: {next_command}")
 

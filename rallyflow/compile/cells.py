@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from rallyflow.compile.diagnostics import Diagnostics, Path
-from rallyflow.compile.draft import Draft, substitute
+from rallyflow.compile.draft import Draft, Params, substitute
 from rallyflow.compile.matrix import cell_id, expand
 from rallyflow.compile.validation import validate
 from rallyflow.expressions import (
-    Expression,
     ExpressionError,
     Reference,
     evaluate_node,
@@ -22,89 +20,156 @@ from rallyflow.expressions import (
     select_cells,
 )
 from rallyflow.model.ids import StepId
-from rallyflow.model.plan import Deferred, PlannedStep
+from rallyflow.model.plan import Deferred, PlannedStep, Scope, digest
+from rallyflow.model.retry import RetryPolicy
+from rallyflow.model.secret import SecretSource
 from rallyflow.model.step import StepType
-from rallyflow.model.workflow import Defaults
+from rallyflow.model.workflow import Limits, Timeouts
+from rallyflow.units import Duration
 
-_LATE_ROOTS = frozenset({"steps", "secrets", "run"})
+
+@dataclass(slots=True)
+class Growing:
+    """The plan as far as it has been made, in topological order."""
+
+    steps: dict[StepId, PlannedStep] = field(default_factory=dict)
+    groups: dict[str, tuple[StepId, ...]] = field(default_factory=dict)
+    scopes: dict[str, Scope] = field(default_factory=dict)
+    seeds: dict[str, int | str] = field(default_factory=dict)
+    secrets: dict[str, SecretSource] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
+
+    def fingerprint(self, name: str) -> str:
+        """Return what changes when anything of a step, or of a group of steps, changes."""
+        if name in self.groups:
+            return digest([self.steps[step].fingerprint for step in self.groups[name]])
+        return self.steps[StepId(name)].fingerprint
+
+
+class Inlining(Protocol):
+    """Who puts the steps of a workflow in the place of one cell of a step."""
+
+    def __call__(self, draft: Draft, cell: Cell) -> None:
+        """Add all steps of the workflow to the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a step, or the one that a step without a matrix is, with its inputs resolved as far as can be."""
+
+    id: StepId
+    matrix: Mapping[str, Any]
+    inputs: dict[str, Any]
+    deferred: tuple[Deferred, ...]
+    needs: tuple[str, ...]
+    valid: bool  # its inputs are those that its type takes
 
 
 @dataclass(slots=True)
 class Expansion:
-    """The cells made so far, in topological order."""
+    """Expands the steps of one file, in the scope where it is used."""
 
-    params: Mapping[str, Any]
-    defaults: Defaults
+    params: Params
+    scope: str  # the id of the step that the file is inside of; empty at the top
+    gate: str
     errors: Diagnostics
-    steps: dict[StepId, PlannedStep] = field(default_factory=dict)
-    groups: dict[str, tuple[StepId, ...]] = field(default_factory=dict)
+    plan: Growing
+    inline: Inlining
+
+    def full(self, name: str) -> str:
+        """Return the name that a step of the file has in the plan."""
+        return f"{self.scope}/{name}" if self.scope else name
 
     def __contains__(self, name: str) -> bool:
-        return name in self.groups or name in self.steps
+        full = self.full(name)
+        return full in self.plan.groups or full in self.plan.steps
 
-    def add(self, draft: Draft, needs: list[str]) -> None:
+    def add(self, draft: Draft, needs: Sequence[str]) -> None:
         """Expand one step whose needs have been expanded before."""
+        full = self.full(draft.name)
         if draft.spec.matrix is None:
-            self._add_cell(draft, StepId(draft.name), {}, needs)
+            self._add_cell(draft, StepId(full), {}, needs)
             return
         matrix_path: Path = (*draft.path, "matrix")
-        if any(self._uses_missing_param(found) for place, found in draft.templates.items() if place[2] == "matrix"):
+        if any(self.params.are_broken(found) for place, found in draft.templates.items() if place[2] == "matrix"):
             return  # the param's own error is enough
         matrix = substitute(draft.spec.matrix, matrix_path, self.params, self.errors)
+        if matrix.get("order") == "random":
+            matrix = {"seed": secrets.randbelow(1 << 32), **matrix}
+            self.plan.seeds[full] = matrix["seed"]
         ids: list[StepId] = []
         for cell in expand(matrix, matrix_path, self.errors):
-            step = StepId(cell_id(draft.name, cell))
-            if step in self.steps:
+            step = StepId(cell_id(full, cell))
+            if step in self.plan.steps:
                 self.errors.key(matrix_path, "RF0230", f"the matrix has the cell {step} twice")
                 return
             self._add_cell(draft, step, cell, needs)
             ids.append(step)
-        self.groups[draft.name] = tuple(ids)
+        self.plan.groups[full] = tuple(ids)
 
-    def _add_cell(self, draft: Draft, step: StepId, cell: Mapping[str, Any], needs: list[str]) -> None:
-        inputs, deferred = self._inputs(draft, cell)
-        validate(
-            draft.type.Inputs,
+    def _add_cell(self, draft: Draft, step: StepId, matrix: Mapping[str, Any], needs: Sequence[str]) -> None:
+        inputs, deferred = self._inputs(draft, matrix)
+        late = {place.path for place in deferred}
+        valid = validate(draft.kind.inputs, inputs, (*draft.path, "with"), self.errors, unknown=late)
+        cell = Cell(
+            step,
+            matrix,
             inputs,
-            (*draft.path, "with"),
-            self.errors,
-            unknown={place.path for place in deferred},
+            tuple(deferred),
+            tuple(self._awaited(draft, matrix, needs)),
+            valid is not None or bool(late),
         )
-        awaited = self._awaited(draft, cell, needs)
-        mark = self.errors.source.key_mark(draft.path)
-        components = _components(draft, [inputs, cell], deferred, [self._fingerprint(name) for name in awaited])
-        spec = draft.spec
-        self.steps[step] = PlannedStep(
-            id=step,
-            name=draft.name,
+        if draft.kind.file is not None:
+            self.inline(draft, cell)
+        else:
+            self.plan.steps[step] = self.planned(draft, cell)
+
+    def planned(self, draft: Draft, cell: Cell) -> PlannedStep:
+        """Return the step of the plan that a cell is."""
+        spec, kind = draft.spec, draft.kind
+        needs = cell.needs or ((self.gate,) if self.gate else ())
+        upstream = [self.plan.fingerprint(name) for name in needs]
+        components = {
+            "type": f"{spec.uses} {kind.version}",
+            "inputs": digest([cell.inputs, cell.matrix, [[list(place.path), place.source] for place in cell.deferred]]),
+            "upstream": digest(upstream),
+        }
+        if spec.foreach is not None:
+            components["foreach"] = digest(spec.foreach)
+        return PlannedStep(
+            id=cell.id,
+            name=self.full(draft.name),
             uses=spec.uses,
-            inputs=inputs,
-            fingerprint=_digest(components),
+            inputs=cell.inputs,
+            fingerprint=digest(components),
             components=components,
-            deferred=tuple(deferred),
-            needs=tuple(awaited),
-            matrix=cell,
+            deferred=cell.deferred,
+            needs=needs,
+            matrix=cell.matrix,
             condition=draft.condition,
-            retry=spec.retry or self.defaults.retry,
-            timeout=spec.timeout if spec.timeout is not None else self.defaults.timeout,
-            locks=tuple(dict.fromkeys((*draft.type.locks, *spec.locks))),
-            go_on=spec.on_failure == "continue",
-            inline=draft.type.inline,
-            revivable=draft.type.revive is not StepType.revive,
-            where=f"{self.errors.source.name}:{mark.line}:{mark.column}",
+            retry=spec.retry or RetryPolicy(),
+            timeout=_of_attempt(spec.timeout),
+            deadline=spec.timeout.step if isinstance(spec.timeout, Timeouts) else None,
+            claims=tuple(self._claims(draft)),
+            on_failure=spec.on_failure,
+            inline=kind.step.inline,
+            revivable=kind.step.revive is not StepType.revive,
+            where=self.errors.source.where(draft.path),
+            scope=self.scope,
+            gate=self.gate,
+            foreach=spec.foreach,
         )
 
-    def _uses_missing_param(self, expressions: list[Expression]) -> bool:
-        """Whether an expression uses a param that has no value, which has been noted as an error already."""
-        return any(
-            reference.root == "params" and not {*reference.path[:1]} <= {*self.params}
-            for found in expressions
-            for reference in found.references
-        )
+    def _claims(self, draft: Draft) -> list[tuple[str, int]]:
+        locks = dict.fromkeys((*draft.kind.step.locks, *draft.spec.locks))
+        return [
+            *((f"lock:{name}", 1) for name in locks),
+            *((f"limit:{name}", units) for name, units in units_of(draft.spec.limits)),
+        ]
 
     def _inputs(self, draft: Draft, cell: Mapping[str, Any]) -> tuple[dict[str, Any], list[Deferred]]:
         deferred: list[Deferred] = []
-        values = {"params": self.params, "matrix": cell}
+        values = {"params": self.params.known, "matrix": cell}
 
         def resolve(data: Any, path: Path) -> Any:
             if isinstance(data, dict):
@@ -115,7 +180,7 @@ class Expansion:
                 return data
             place = (*draft.path, "with", *path)
             expressions = draft.templates.get(place)
-            if expressions is None or _is_late(expressions) or self._uses_missing_param(expressions):
+            if expressions is None or self.params.are_late(expressions):
                 deferred.append(Deferred(path, data))
                 return None
             try:
@@ -128,13 +193,13 @@ class Expansion:
 
         return resolve(draft.spec.with_, ()), deferred
 
-    def _awaited(self, draft: Draft, cell: Mapping[str, Any], needs: list[str]) -> list[str]:
+    def _awaited(self, draft: Draft, cell: Mapping[str, Any], needs: Sequence[str]) -> list[str]:
         """Return what a cell waits for: whole steps, or the single cells that a where() selects."""
         selected: dict[str, set[StepId]] = {}
         whole = set(draft.spec.needs)
         for place, expressions in draft.templates.items():
             for reference in (found for expression in expressions for found in expression.references):
-                if reference.root != "steps" or not reference.path or reference.path[0] not in needs:
+                if reference.root != "steps" or not reference.path or reference.path[0] not in draft.needs:
                     continue
                 found = self._select(reference, cell, place)
                 if found is None:
@@ -143,21 +208,22 @@ class Expansion:
                     selected.setdefault(reference.path[0], set()).add(found)
         result: list[str] = []
         for name in needs:
-            result.extend([name] if name in whole or name not in selected else sorted(selected[name]))
+            result.extend([self.full(name)] if name in whole or name not in selected else sorted(selected[name]))
         return result
 
     def _select(self, reference: Reference, cell: Mapping[str, Any], place: Path) -> StepId | None:
         """Return the cell that a reference's where() names; None for the whole step, also when that can't be known."""
-        ids = self.groups.get(reference.path[0])
+        ids = self.plan.groups.get(self.full(reference.path[0]))
         if reference.where is None or ids is None:
             return None
         try:
             axes = {
-                name: evaluate_node(node, {"params": self.params, "matrix": cell}) for name, node in reference.where
+                name: evaluate_node(node, {"params": self.params.known, "matrix": cell})
+                for name, node in reference.where
             }
         except ExpressionError:
             return None  # depends on something that only a run knows
-        found = select_cells(axes, [self.steps[step].matrix for step in ids])
+        found = select_cells(axes, [self.plan.steps[step].matrix for step in ids])
         if len(found) != 1 and not self.errors.knows(place):
             text = ", ".join(f"{name}={value!r}" for name, value in axes.items())
             self.errors.value(
@@ -168,23 +234,11 @@ class Expansion:
             )
         return ids[found[0]] if len(found) == 1 else None
 
-    def _fingerprint(self, name: str) -> str:
-        if name in self.groups:
-            return _digest([self.steps[step].fingerprint for step in self.groups[name]])
-        return self.steps[StepId(name)].fingerprint
+
+def units_of(limits: Limits) -> list[tuple[str, int]]:
+    """Return the limits that a step takes, each with its units."""
+    return list(limits.items()) if isinstance(limits, dict) else [(name, 1) for name in dict.fromkeys(limits)]
 
 
-def _is_late(expressions: list[Expression]) -> bool:
-    return any(reference.root in _LATE_ROOTS for found in expressions for reference in found.references)
-
-
-def _components(draft: Draft, inputs: Any, deferred: list[Deferred], upstream: list[str]) -> dict[str, str]:
-    return {
-        "type": f"{draft.spec.uses} {draft.type.version}",
-        "inputs": _digest([inputs, [[list(place.path), place.source] for place in deferred]]),
-        "upstream": _digest(upstream),
-    }
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+def _of_attempt(timeout: Duration | Timeouts | None) -> float | None:
+    return timeout.attempt if isinstance(timeout, Timeouts) else timeout

@@ -1,4 +1,4 @@
-"""A step as the file has it: read, its step type found, its expressions parsed, its references checked."""
+"""A step as the file has it: read, its kind found, its expressions parsed; before its matrix is expanded."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rallyflow import plugins
 from rallyflow.compile.diagnostics import Diagnostics, Path
+from rallyflow.compile.kinds import Kind
 from rallyflow.compile.matrix import axes_of
 from rallyflow.compile.validation import validate
-from rallyflow.errors import PluginError
 from rallyflow.expressions import (
     Expression,
     ExpressionError,
@@ -20,11 +19,45 @@ from rallyflow.expressions import (
     is_template,
 )
 from rallyflow.hints import did_you_mean
-from rallyflow.model.step import StepType
 from rallyflow.model.workflow import Step
 
-LATE = ("with", "if", "matrix")
+LATE = ("with", "if", "matrix", "foreach")
 """The keys of a step whose expressions may use more than params."""
+_NOT_OF_A_WORKFLOW = ("foreach", "timeout", "retry", "locks", "limits")
+LATE_ROOTS = frozenset({"steps", "secrets", "run", "item"})
+"""What only a run knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """The params of a file where it is used: those with a value, and those that only a run will know."""
+
+    known: Mapping[str, Any]
+    late: frozenset[str] = frozenset()
+    broken: frozenset[str] = frozenset()  # declared or given wrongly, which is an error of its own
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.known or name in self.late or name in self.broken
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (*self.known, *self.late, *self.broken)
+
+    def are_late(self, expressions: Sequence[Expression]) -> bool:
+        """Whether an expression has no value before the run, or none at all."""
+        return any(self._is_late(found) for expression in expressions for found in expression.references)
+
+    def are_broken(self, expressions: Sequence[Expression]) -> bool:
+        """Whether an expression uses a param that has no value, which has been noted as an error already."""
+        return any(
+            found.root == "params" and found.path and found.path[0] not in self.known and found.path[0] not in self.late
+            for expression in expressions
+            for found in expression.references
+        )
+
+    def _is_late(self, reference: Reference) -> bool:
+        if reference.root == "params":
+            return reference.path[0] not in self.known if reference.path else bool(self.late or self.broken)
+        return reference.root in LATE_ROOTS
 
 
 @dataclass(slots=True)
@@ -33,9 +66,10 @@ class Draft:
 
     name: str
     spec: Step
-    type: type[StepType[Any, Any]]
+    kind: Kind
     condition: str
-    templates: dict[Path, list[Expression]] = field(default_factory=dict)  # places below the step
+    templates: dict[Path, list[Expression]] = field(default_factory=dict)
+    texts: dict[Path, str] = field(default_factory=dict)  # of the same places
     needs: set[str] = field(default_factory=set)  # names of steps, from `needs` and from references
 
     @property
@@ -44,42 +78,53 @@ class Draft:
         return ("steps", self.name)
 
     @property
-    def axes(self) -> list[str]:
-        """The names of the step's matrix axes."""
-        return axes_of(self.spec.matrix) if self.spec.matrix else []
+    def axes(self) -> tuple[str, ...]:
+        """The names of the step's matrix axes; `item` for a foreach step."""
+        return axes_in(self.spec.matrix, self.spec.foreach)
 
 
-def read_step(name: str, raw: Any, params: Mapping[str, Any], errors: Diagnostics) -> Draft | None:
+def axes_in(matrix: Any, foreach: Any) -> tuple[str, ...]:
+    """Return the names of the axes of a step."""
+    if foreach is not None:
+        return ("item",)
+    return tuple(axes_of(matrix)) if isinstance(matrix, dict) else ()
+
+
+def read_step(name: str, raw: dict[str, Any], kind: Kind | None, params: Params, errors: Diagnostics) -> Draft | None:
     """Return one step of the file; None, with its errors noted, when it can't be used at all."""
     path: Path = ("steps", name)
-    if not isinstance(raw, dict):
-        errors.value(path, "RF0212", f"step {name!r} must be a mapping", "write at least `uses: …` below it")
-        return None
     early = {key: value for key, value in raw.items() if key not in LATE}
     late = {key: value for key, value in raw.items() if key in LATE}
     spec = validate(Step, {**substitute(early, path, params, errors), **late}, path, errors)
-    found = _find_type(raw.get("uses"), path, errors)
-    if spec is None or found is None:
+    if spec is None or kind is None:
         return None
-    draft = Draft(name, spec, found, _condition(spec.if_))
-    draft.templates.update(_parse_all(raw.get("with", {}), (*path, "with"), errors))
-    draft.templates.update(_parse_all(raw.get("matrix", {}), (*path, "matrix"), errors))
+    draft = Draft(name, spec, kind, _condition(spec.if_))
+    for key in ("with", "matrix", "foreach"):
+        _parse_all(draft, raw.get(key, {}), (*path, key), errors)
     _parse_condition(draft, errors)
+    if spec.matrix is not None and spec.foreach is not None:
+        errors.key(
+            (*path, "foreach"),
+            "RF0230",
+            "a step has a matrix or a foreach, not both",
+            "a list of mappings can have all combinations",
+        )
     return draft
 
 
-def _find_type(uses: Any, path: Path, errors: Diagnostics) -> type[StepType[Any, Any]] | None:
-    if not isinstance(uses, str):
-        return None
-    try:
-        found: type[StepType[Any, Any]] = plugins.step_type(uses)
-    except PluginError as error:
-        errors.value((*path, "uses"), "RF0214", error.what, error.hint)
-        return None
-    return found
+def check_keys_of_workflow(name: str, raw: Mapping[str, Any], errors: Diagnostics) -> None:
+    """Note the keys of a step that mean nothing when it is a workflow."""
+    for key in _NOT_OF_A_WORKFLOW:
+        if key in raw:
+            hint = "use a matrix, or put foreach on a step inside" if key == "foreach" else "put it on the steps inside"
+            errors.key(("steps", name, key), "RF0262", f"{key!r} has no meaning for a step that is a workflow", hint)
+    if raw.get("on_failure") == "pause":
+        errors.value(
+            ("steps", name, "on_failure"), "RF0262", "a workflow can't pause as a whole", "put it on the steps inside"
+        )
 
 
-def substitute(data: Any, path: Path, params: Mapping[str, Any], errors: Diagnostics) -> Any:
+def substitute(data: Any, path: Path, params: Params, errors: Diagnostics) -> Any:
     """Return data with each expression in it, which may use params only, replaced by its value."""
     if isinstance(data, dict):
         return {key: substitute(value, (*path, key), params, errors) for key, value in data.items()}
@@ -88,25 +133,31 @@ def substitute(data: Any, path: Path, params: Mapping[str, Any], errors: Diagnos
     if not is_template(data):
         return data
     try:
-        references = [reference for expression in expressions_of(data) for reference in expression.references]
-        if _only_params(references, path, params, errors):
-            return evaluate_template(data, {"params": params})
+        expressions = expressions_of(data)
+        references = [reference for expression in expressions for reference in expression.references]
+        if _only_params(references, path, params, errors) and not params.are_broken(expressions):
+            return evaluate_template(data, {"params": params.known})
     except ExpressionError as error:
         errors.value(path, "RF0240", str(error), error.hint)
     return data
 
 
-def _only_params(references: Sequence[Reference], path: Path, params: Mapping[str, Any], errors: Diagnostics) -> bool:
+def _only_params(references: Sequence[Reference], path: Path, params: Params, errors: Diagnostics) -> bool:
     if errors.knows(path):
         return False
     roots = {reference.root for reference in references} - {"params"}
     if roots:
         names = ", ".join(sorted(roots))
         errors.value(path, "RF0245", f"{names} can't be used here", "only params are known when this is read")
-    unknown = [found.path[0] for found in references if found.root == "params" and not {*found.path[:1]} <= {*params}]
+    used = [found.path[0] for found in references if found.root == "params" and found.path]
+    unknown = [name for name in used if name not in params]
     for name in unknown:
         errors.value(path, "RF0242", f"there is no param {name!r}", did_you_mean(name, params))
-    return not roots and not unknown
+    late = [name for name in used if name in params.late]
+    for name in late:
+        what = f"the param {name!r} is needed at once, but gets its value from a step"
+        errors.value(path, "RF0245", what, "the workflow that uses this one must give a value that is known beforehand")
+    return not (roots or unknown or late)
 
 
 def templates_in(data: Any, path: Path) -> Iterator[tuple[Path, str]]:
@@ -121,14 +172,13 @@ def templates_in(data: Any, path: Path) -> Iterator[tuple[Path, str]]:
         yield path, data
 
 
-def _parse_all(data: Any, path: Path, errors: Diagnostics) -> dict[Path, list[Expression]]:
-    found: dict[Path, list[Expression]] = {}
+def _parse_all(draft: Draft, data: Any, path: Path, errors: Diagnostics) -> None:
     for place, text in templates_in(data, path):
         try:
-            found[place] = expressions_of(text)
+            draft.templates[place] = expressions_of(text)
+            draft.texts[place] = text
         except ExpressionError as error:
             errors.value(place, "RF0240", str(error), error.hint)
-    return found
 
 
 def _condition(value: str | bool) -> str:
@@ -147,5 +197,6 @@ def _parse_condition(draft: Draft, errors: Diagnostics) -> None:
     place = (*draft.path, "if")
     try:
         draft.templates[place] = expressions_of("${{ " + draft.condition + " }}")
+        draft.texts[place] = "${{ " + draft.condition + " }}"
     except ExpressionError as error:
         errors.value(place, "RF0240", str(error), error.hint)

@@ -26,7 +26,7 @@ def expand(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> list[d
     """Return the cells of a matrix in the order in which they are to run; errors are noted.
 
     The last axis changes fastest; `interleaved` makes the first one change fastest, so that the values of the
-    first axis alternate in time; `random` shuffles with `seed` (0 unless given).
+    first axis alternate in time; `random` shuffles with `seed`, which the caller has chosen where the file gives none.
     """
     axes = {name: values for name, values in matrix.items() if name not in _RESERVED}
     before = len(errors.found)
@@ -45,9 +45,19 @@ def expand(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> list[d
     for key in ("include", "exclude"):
         if not isinstance(matrix.get(key, []), list) or len(_rows(matrix.get(key))) != len(matrix.get(key, [])):
             errors.value((*path, key), "RF0230", f"{key} takes a list of mappings from axis to value")
+    _check_excluded(matrix, path, errors)
     if len(errors.found) > before:
         return []
     return _cells(axes, matrix, order, path, errors)
+
+
+def _check_excluded(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> None:
+    axes = [name for name in matrix if name not in _RESERVED]
+    for index, row in enumerate(_rows(matrix.get("exclude"))):
+        for name in row:
+            if name not in axes:
+                what = f"there is no axis {name!r} to exclude cells by"
+                errors.key((*path, "exclude", index, name), "RF0243", what, did_you_mean(name, axes))
 
 
 def _cells(

@@ -40,14 +40,19 @@ _CONSTANTS = {
 
 def read_workflow(path: FilePath) -> tuple[Any, Source]:
     """Return a file's data and source; UsageError when it can't be read, WorkflowInvalid when it is not good YAML."""
+    return read_text(read_bytes(path), str(path))
+
+
+def read_bytes(path: FilePath) -> bytes:
+    """Return what is in a file, of a large one as much as shows that it is too large; UsageError when there is none."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(
             f"can't read {path}: {error.strerror}",
             hint="give the path of a workflow file, such as workflows/quickstart.yaml",
         ) from error
-    return read_text(raw, str(path))
 
 
 def read_text(raw: bytes, name: str) -> tuple[Any, Source]:
@@ -65,7 +70,7 @@ def read_text(raw: bytes, name: str) -> tuple[Any, Source]:
 
 def _check_bytes(raw: bytes, errors: Diagnostics) -> None:
     if len(raw) > _MAX_BYTES:
-        errors.at(Mark(), "RF0201", f"the file has {len(raw)} bytes; a workflow may have {_MAX_BYTES}")
+        errors.at(Mark(), "RF0201", f"the file has more than {_MAX_BYTES} bytes")
     try:
         raw.decode()
     except UnicodeDecodeError as error:

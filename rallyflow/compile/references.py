@@ -1,17 +1,24 @@
-"""Checks every reference of every expression: does it exist, what type has it, which steps does it wait for."""
+"""Checks every expression of a file: does what it names exist, does its type fit, which steps does it wait for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from rallyflow.compile import types
 from rallyflow.compile.diagnostics import Diagnostics, Path
-from rallyflow.compile.draft import Draft
-from rallyflow.expressions import FUNCTIONS, ROOTS, Expression, Reference
+from rallyflow.compile.draft import Draft, Params
+from rallyflow.compile.inference import CellsOf, Record, TypeProblem, infer
+from rallyflow.expressions import FUNCTIONS, ROOTS, Expression, Reference, parse_template
 from rallyflow.hints import did_you_mean
+from rallyflow.model.params import annotation_of
+from rallyflow.model.workflow import Param
 
 _RUN_FIELDS = ("id", "name", "directory")
+_CODES = {"params": "RF0242", "matrix": "RF0243", "secrets": "RF0244", "run": "RF0241"}
+_WORDS = {"params": "param", "matrix": "matrix axis", "secrets": "secret", "run": "field of run"}
+_ALONE = "only the expressions of a foreach step have an item"
 
 
 class Names:
@@ -19,61 +26,131 @@ class Names:
 
     def __init__(
         self,
-        params: Mapping[str, Any],
-        secrets: list[str],
+        params: Params,
+        specs: Mapping[str, Param],
+        secrets: Iterable[str],
         drafts: Mapping[str, Draft | None],
         errors: Diagnostics,
     ) -> None:
         """`drafts` has None for a step that could not be read: references to it are not errors of their own."""
         self.params = params
-        self.secrets = secrets
+        self.specs = specs
+        self.secrets = list(secrets)
         self.drafts = drafts
         self.errors = errors
 
-    def check(self, place: Path, expressions: list[Expression], draft: Draft | None) -> None:
-        """Check all references of a place; steps that they wait for are added to the draft's needs."""
+    def check(self, draft: Draft) -> None:
+        """Check all expressions of a step; steps that they wait for are added to its needs."""
+        for place, expressions in draft.templates.items():
+            key = str(place[2])
+            if not self._are_known(place, expressions, draft):
+                continue
+            names = self._names_for(draft, key)
+            have = self._type_of(place, expressions, draft.texts[place], names)
+            if key == "with":
+                self._check_fit(place, expressions, have, draft)
+            elif key == "foreach" and len(place) == 3 and types.item_type(have) is None and have is not Any:
+                what = f"foreach takes a list; {expressions[0].source} is a {types.name_of(have)}"
+                self.errors.value(place, "RF0224", what)
+
+    def check_output(self, place: Path, text: str, expressions: list[Expression]) -> Any:
+        """Check the expressions of an output of the workflow; returns its type."""
+        if not self._are_known(place, expressions, None):
+            return Any
+        return self._type_of(place, expressions, text, self._common)
+
+    def _are_known(self, place: Path, expressions: list[Expression], draft: Draft | None) -> bool:
+        """Check all names of a place; returns whether all of them exist, so that types can be looked at."""
+        before = len(self.errors.found)
+        broken = False
         for expression in expressions:
             for function in expression.calls:
                 self._check_function(place, function)
             for reference in expression.references:
                 self._check_reference(place, reference, draft)
+                broken |= (
+                    reference.root == "steps" and bool(reference.path) and self.drafts.get(reference.path[0]) is None
+                )
+        return len(self.errors.found) == before and not broken
 
-    def check_fit(self, place: Path, expressions: list[Expression], text: Any, draft: Draft) -> None:
-        """Check that a place which is one reference to a step's output takes that output's type."""
-        direct = expressions[0].direct if len(expressions) == 1 and _is_alone(text) else None
-        if direct is None or direct.root != "steps" or len(direct.path) < 2:
+    def _type_of(self, place: Path, expressions: list[Expression], text: str, names: Mapping[str, Any]) -> Any:
+        found: Any = Any
+        for expression in expressions:
+            try:
+                found = infer(expression.body, names)
+            except TypeProblem as problem:
+                self.errors.value(place, problem.code, problem.what, problem.hint)
+                return Any
+        return found if _is_alone(text) else str
+
+    def _check_fit(self, place: Path, expressions: list[Expression], have: Any, draft: Draft) -> None:
+        """Check that a value that is known later is of the type that its place takes."""
+        if not self.params.are_late(expressions):
+            return  # the value itself is looked at
+        want = types.at(draft.kind.inputs, place[len(draft.path) + 1 :])
+        if have is None or want is None or types.fits(have, want):
             return
-        have = self.type_of(direct)
-        want = types.at(draft.type.Inputs, place[len(draft.path) + 1 :])
-        if have is not None and want is not None and not types.fits(have, want):
-            self.errors.value(
-                place,
-                "RF0224",
-                f"{expressions[0].source} is a {types.name_of(have)}, but {place[-1]!r} wants a {types.name_of(want)}",
-                self._others(direct, want),
-            )
+        what = expressions[0].source if _is_alone(draft.texts[place]) else "this"
+        self.errors.value(
+            place,
+            "RF0224",
+            f"{what} is a {types.name_of(have)}, but {place[-1]!r} wants a {types.name_of(want)}",
+            self._others(expressions, want),
+        )
 
-    def type_of(self, reference: Reference) -> Any | None:
-        """Return the type of a reference to a step's output; None where it is not known or does not exist."""
-        target = self.drafts.get(reference.path[0])
-        if target is None:
-            return None
-        field = types.at(target.type.Outputs, reference.path[1:2])
-        if field is None:
-            return None
-        if target.axes and reference.where is None:
-            field = types.ListOf(field)
-        return types.at(field, reference.path[2:])
-
-    def _others(self, reference: Reference, want: Any) -> str:
+    def _others(self, expressions: list[Expression], want: Any) -> str:
+        used = {found.path[0] for each in expressions for found in each.references if found.path}
         options = [
             f"steps.{name}.{field}"
             for name, draft in self.drafts.items()
-            if draft is not None and not draft.axes
-            for field, annotation in types.fields_of(draft.type.Outputs).items()
-            if annotation is not Any and types.fits(annotation, want) and name != reference.path[0]
+            if draft is not None and not draft.axes and name not in used
+            for field, annotation in types.fields_of(draft.kind.outputs).items()
+            if annotation is not Any and types.fits(annotation, want) and not types.is_scalar(want)
         ]
         return f"did you mean {options[0]}?" if options else ""
+
+    @cached_property
+    def _common(self) -> Mapping[str, Any]:
+        return {
+            "params": Record({name: annotation_of(spec.type) for name, spec in self.specs.items()}, "params"),
+            "secrets": Record(dict.fromkeys(self.secrets, str), "secrets"),
+            "steps": Record({name: _outputs(draft) for name, draft in self.drafts.items()}, "steps"),
+            "run": Record(dict.fromkeys(_RUN_FIELDS, str), "run"),
+        }
+
+    def _names_for(self, draft: Draft, key: str) -> Mapping[str, Any]:
+        names = dict(self._common)
+        if draft.spec.matrix is not None and key != "matrix":
+            names["matrix"] = Record(self._axes(draft), "matrix")
+        if draft.spec.foreach is not None and key != "foreach":
+            names["item"] = self._item(draft)
+        return names
+
+    def _axes(self, draft: Draft) -> dict[str, Any]:
+        matrix = draft.spec.matrix or {}
+        included = {axis for row in matrix.get("include") or () if isinstance(row, dict) for axis in row}
+        return {
+            axis: Any if axis in included else self._item_of(matrix.get(axis), (*draft.path, "matrix", axis), draft)
+            for axis in draft.axes
+        }
+
+    def _item(self, draft: Draft) -> Any:
+        return self._item_of(draft.spec.foreach, (*draft.path, "foreach"), draft)
+
+    def _item_of(self, values: Any, place: Path, draft: Draft) -> Any:
+        """Return the type of the items of a list in the file, or of an expression for one."""
+        if isinstance(values, list):
+            kinds = {type(value) for value in values}
+            templates = any(inner[: len(place)] == place for inner in draft.templates)
+            return kinds.pop() if len(kinds) == 1 and not templates and kinds <= {str, int, float, bool} else Any
+        expressions = draft.templates.get(place, [])
+        if len(expressions) != 1 or not _is_alone(draft.texts[place]):
+            return Any
+        try:
+            found = types.item_type(infer(expressions[0].body, self._common))
+        except TypeProblem:
+            return Any  # noted where the list itself is checked
+        return Any if found is None else found
 
     def _check_function(self, place: Path, function: str) -> None:
         if function == "range":
@@ -89,40 +166,55 @@ class Names:
             self.errors.value(place, "RF0241", f"{function}() is only for `if:`")
 
     def _check_reference(self, place: Path, reference: Reference, draft: Draft | None) -> None:
-        known = {
-            "params": self.params,
-            "secrets": self.secrets,
-            "run": _RUN_FIELDS,
-            "matrix": draft.axes if draft else [],
-        }
+        key = place[2] if draft is not None else "outputs"
         if reference.root not in ROOTS:
-            hint = did_you_mean(reference.root, ROOTS, "an expression starts from one of: {}")
-            if reference.root in (*FUNCTIONS, "range"):
-                hint = f"write {reference.root}()"
-            elif reference.root in self.drafts:
-                hint = f"write steps.{reference.root}"
-            elif reference.root in self.params:
-                hint = f"write params.{reference.root}"
-            self.errors.value(place, "RF0241", f"there is no name {reference.root!r}", hint)
-        elif len(place) > 2 and place[2] == "matrix" and reference.root != "params":
-            self.errors.value(place, "RF0245", f"{reference.root} can't be used in a matrix", "only params can")
+            self._no_such_root(place, reference)
+        elif key == "matrix" and reference.root != "params":
+            self.errors.value(
+                place, "RF0245", f"{reference.root} can't be used in a matrix", "only params can; see foreach"
+            )
+        elif reference.root == "item":
+            if draft is None or draft.spec.foreach is None or key == "foreach":
+                self.errors.value(place, "RF0241", "there is no item here", _ALONE)
         elif not reference.path:
             if reference.root in ("steps", "secrets"):
                 self.errors.value(place, "RF0241", f"{reference.root!r} needs a name after it")
         elif reference.root == "steps":
             self._check_step(place, reference, draft)
-        elif reference.path[0] not in known[reference.root]:
-            self._unknown(place, reference, known[reference.root])
+        else:
+            self._check_name(place, reference, draft)
 
-    def _unknown(self, place: Path, reference: Reference, known: Any) -> None:
-        code = {"params": "RF0242", "matrix": "RF0243", "secrets": "RF0244", "run": "RF0241"}[reference.root]
-        if reference.root == "matrix" and not known:
-            self.errors.value(place, code, "there is no matrix here", "add a matrix to the step, or use params")
+    def _no_such_root(self, place: Path, reference: Reference) -> None:
+        hint = did_you_mean(reference.root, ROOTS, "an expression starts from one of: {}")
+        if reference.root in (*FUNCTIONS, "range"):
+            hint = f"write {reference.root}()"
+        elif reference.root in self.drafts:
+            hint = f"write steps.{reference.root}"
+        elif reference.root in self.params:
+            hint = f"write params.{reference.root}"
+        self.errors.value(place, "RF0241", f"there is no name {reference.root!r}", hint)
+
+    def _check_name(self, place: Path, reference: Reference, draft: Draft | None) -> None:
+        root, name = reference.root, reference.path[0]
+        known: Any = {
+            "params": self.params,
+            "secrets": self.secrets,
+            "run": _RUN_FIELDS,
+            "matrix": draft.axes if draft is not None and draft.spec.matrix is not None else (),
+        }[root]
+        if name in known:
+            if root == "secrets" and draft is not None and draft.kind.file is not None:
+                self.errors.value(
+                    place,
+                    "RF0245",
+                    "a secret can't be given to a workflow as a param",
+                    f"declare it there: `secrets: [{name}]`",
+                )
             return
-        what = {"params": "param", "matrix": "matrix axis", "secrets": "secret", "run": "field of run"}[reference.root]
-        self.errors.value(
-            place, code, f"there is no {what} {reference.path[0]!r}", did_you_mean(reference.path[0], known)
-        )
+        if root == "matrix" and not known:
+            self.errors.value(place, _CODES[root], "there is no matrix here", "add a matrix to the step, or use params")
+            return
+        self.errors.value(place, _CODES[root], f"there is no {_WORDS[root]} {name!r}", did_you_mean(name, known))
 
     def _check_step(self, place: Path, reference: Reference, draft: Draft | None) -> None:
         name = reference.path[0]
@@ -132,31 +224,19 @@ class Names:
         if draft is not None:
             draft.needs.add(name)
         target = self.drafts[name]
-        if target is None:
-            return
-        self._check_where(place, reference, target)
-        if len(reference.path) == 1:
-            return
-        outputs = types.fields_of(target.type.Outputs)
-        if reference.path[1] not in outputs:
+        if target is not None:
+            self._check_where(place, reference, target)
+            self._check_output_name(place, reference, target)
+
+    def _check_output_name(self, place: Path, reference: Reference, target: Draft) -> None:
+        outputs = types.fields_of(target.kind.outputs)
+        if len(reference.path) > 1 and reference.path[1] not in outputs:
             hint = did_you_mean(reference.path[1], outputs, "its outputs are: {}") or "it has no outputs"
             self.errors.value(
                 place,
                 "RF0223",
-                f"step {name!r} ({target.spec.uses}) has no output {reference.path[1]!r}",
+                f"step {target.name!r} ({target.spec.uses}) has no output {reference.path[1]!r}",
                 hint,
-            )
-        elif self.type_of(reference) is None:
-            have = (
-                types.ListOf(outputs[reference.path[1]])
-                if target.axes and not reference.where
-                else outputs[reference.path[1]]
-            )
-            rest = ".".join(reference.path[2:])
-            self.errors.value(
-                place,
-                "RF0223",
-                f"steps.{name}.{reference.path[1]} is a {types.name_of(have)}; it has no {rest!r}",
             )
 
     def _check_where(self, place: Path, reference: Reference, target: Draft) -> None:
@@ -174,6 +254,13 @@ class Names:
                 )
 
 
-def _is_alone(text: Any) -> bool:
-    stripped = text.strip() if isinstance(text, str) else ""
-    return stripped.startswith("${{") and stripped.endswith("}}") and stripped.count("${{") == 1
+def _outputs(draft: Draft | None) -> Any:
+    if draft is None:
+        return Any
+    return CellsOf(draft.kind.outputs, draft.axes) if draft.axes else draft.kind.outputs
+
+
+def _is_alone(text: str) -> bool:
+    """Whether a text is one expression and nothing else, so that it keeps its type."""
+    parts = parse_template(text)
+    return len(parts) == 1 and isinstance(parts[0], Expression)

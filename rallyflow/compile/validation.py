@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -10,13 +10,14 @@ from pydantic_core import ErrorDetails
 
 from rallyflow.compile import types
 from rallyflow.compile.diagnostics import Diagnostics, Path
+from rallyflow.compile.wording import in_words, wants_a_kind
 from rallyflow.hints import did_you_mean
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def validate(
-    model: type[ModelT], data: Any, path: Path, errors: Diagnostics, *, unknown: Container[Path] = ()
+    model: type[ModelT], data: Any, path: Path, errors: Diagnostics, *, unknown: Collection[Path] = ()
 ) -> ModelT | None:
     """Return `data` as a model; None, with the errors noted below `path`, when it is not one.
 
@@ -25,11 +26,23 @@ def validate(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        found = [(_in_data(details["loc"], data), details) for details in error.errors(include_url=False)]
-        fresh = [each for each in found if not _below(each[0], unknown) and not _follows(each, path, errors)]
-        for location, details in fresh:
+        found = [(_in_data(details, data), details) for details in error.errors(include_url=False)]
+        fresh = [each for each in found if not _depends(each, unknown) and not _follows(each, path, errors)]
+        for location, details in _by_place(fresh).items():
             _note(model, details, location, path, errors)
         return None
+
+
+def _by_place(found: Sequence[tuple[Path, ErrorDetails]]) -> dict[Path, list[ErrorDetails]]:
+    """Return the errors of each place; of the alternatives that a value can be, only those of its own kind."""
+    places: dict[Path, list[ErrorDetails]] = {}
+    inner = {location[:length] for location, details in found for length in range(len(location))}
+    for location, details in found:
+        better = any(place == location and not wants_a_kind(other) for place, other in found)
+        if wants_a_kind(details) and (better or location in inner):
+            continue
+        places.setdefault(location, []).append(details)
+    return places
 
 
 def _follows(found: tuple[Path, ErrorDetails], path: Path, errors: Diagnostics) -> bool:
@@ -38,18 +51,24 @@ def _follows(found: tuple[Path, ErrorDetails], path: Path, errors: Diagnostics) 
     return details["type"] not in ("missing", "extra_forbidden") and errors.knows((*path, *location))
 
 
-def _below(location: Path, places: Container[Path]) -> bool:
-    return any(location[:length] in places for length in range(len(location) + 1))
+def _depends(found: tuple[Path, ErrorDetails], places: Collection[Path]) -> bool:
+    """Whether an error is in a value that comes later, or of a whole of which a part comes later."""
+    location, details = found
+    if any(location[:length] in places for length in range(len(location) + 1)):
+        return True
+    of_a_whole = details["type"] in ("value_error", "assertion_error")
+    return of_a_whole and any(place[: len(location)] == location for place in places)
 
 
-def _in_data(location: Sequence[str | int], data: Any) -> Path:
+def _in_data(details: ErrorDetails, data: Any) -> Path:
     """Drop from pydantic's location what is not in the data: the names of union members."""
     path: list[str | int] = []
+    location = details["loc"]
     for position, key in enumerate(location):
         if _has(data, key):
             data = data[key]
-        elif position == len(location) - 1 and isinstance(data, Mapping) and isinstance(key, str):
-            path.append(key)  # a missing key
+        elif position == len(location) - 1 and details["type"] == "missing":
+            path.append(key)
             break
         else:
             continue
@@ -63,21 +82,20 @@ def _has(data: Any, key: str | int) -> bool:
     return isinstance(data, list | tuple) and isinstance(key, int) and key < len(data)
 
 
-def _note(model: type[BaseModel], details: ErrorDetails, location: Path, path: Path, errors: Diagnostics) -> None:
+def _note(model: type[BaseModel], found: list[ErrorDetails], location: Path, path: Path, errors: Diagnostics) -> None:
     place = (*path, *location)
     last = str(location[-1]) if location else ""
-    match details["type"]:
+    match found[0]["type"]:
         case "extra_forbidden":
             known = _keys_at(model, location[:-1])
             errors.key(place, "RF0210", f"unknown key {last!r}", did_you_mean(last, known, "the keys here are: {}"))
         case "missing":
             errors.key(place[:-1], "RF0211", f"the key {last!r} is missing", _describe(model, location))
         case kind:
-            hint = str(details.get("ctx", {}).get("hint", ""))
+            what, hint = in_words(found)
             code = "RF0213" if kind.startswith("rallyflow_") else "RF0212"
-            message = details["msg"].removeprefix("Value error, ")
             subject = f"{'.'.join(map(str, location))}: " if location else ""
-            errors.value(place, code, f"{subject}{message[:1].lower()}{message[1:]}", hint)
+            errors.value(place, code, f"{subject}{what}", hint)
 
 
 def _keys_at(model: type[BaseModel], location: Path) -> list[str]:

@@ -22,13 +22,16 @@ from rallyflow.journal.books import JournalLedger, JournalParts
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal
 from rallyflow.model.ids import RunId, StepId, step_key
+from rallyflow.model.secret import Secret
 from rallyflow.model.states import StepState
-from rallyflow.model.step import Progress, StepContext, StepType
+from rallyflow.model.step import Answer, Progress, StepContext, StepType
 from rallyflow.settings import RESULTS
 
 log = logging.getLogger("rallyflow")
 
-_OUTCOMES = frozenset({StepState.SUCCEEDED, StepState.FAILED, StepState.INCONCLUSIVE, StepState.INTERRUPTED})
+_OUTCOMES = frozenset(
+    {StepState.SUCCEEDED, StepState.FAILED, StepState.INCONCLUSIVE, StepState.INTERRUPTED, StepState.PAUSED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class Task:
     journal: Path
     guardian: int
     matrix: Mapping[str, Any] = field(default_factory=dict)
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    answer: Answer | None = None
     log: Path | None = None
 
 
@@ -158,6 +162,7 @@ def _context(task: Task, journal: Journal, stop: Event, report: Callable[[Progre
         history=JournalReader(journal, task.home),
         log=log,
         guardian=task.guardian,
+        answer=task.answer,
         stop=stop,
         report=report,
     )

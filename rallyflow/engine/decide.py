@@ -7,12 +7,14 @@ what it changes, not to the size of the plan.
     planned ── all it needs has ended ── judge / by default ─┴─> ready ── worker and locks free ──> running
                                            └── no ──> skipped                                          │
     retrying <── error of a class that its policy names, attempts left ────────────────────────────────┤
+    paused <── asks a person, or failed with on_failure: pause ────────────────────────────────────────┤
     succeeded | failed | errored | inconclusive | cancelled | interrupted <────────────────────────────┘
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from rallyflow.engine.heap import Heap, pop, push
 from rallyflow.engine.messages import (
@@ -21,10 +23,12 @@ from rallyflow.engine.messages import (
     Delay,
     Ended,
     Event,
+    Expanded,
     Finish,
     Halt,
     Judge,
     Judged,
+    Pause,
     RetryDue,
     Revive,
     Revived,
@@ -35,11 +39,14 @@ from rallyflow.engine.messages import (
 )
 from rallyflow.engine.view import View, good
 from rallyflow.model.ids import StepId
+from rallyflow.model.plan import PlannedStep
 from rallyflow.model.states import TRANSITIONS, RunState, StepState
 
 _BLAMED = frozenset(
     {StepState.FAILED, StepState.ERRORED, StepState.INCONCLUSIVE, StepState.CANCELLED, StepState.INTERRUPTED}
 )
+
+_PAUSING = frozenset({StepState.FAILED, StepState.ERRORED, StepState.INCONCLUSIVE})
 
 
 def decide(view: View, event: Event) -> tuple[View, list[Command]]:
@@ -52,6 +59,8 @@ def decide(view: View, event: Event) -> tuple[View, list[Command]]:
             turn.judged(step, holds=holds, reason=reason)
         case Ended():
             turn.ended(event)
+        case Expanded(step, cells):
+            turn.expanded(step, cells)
         case Revived(step, alive):
             turn.revived(step, alive=alive)
         case RetryDue(step):
@@ -81,6 +90,7 @@ class _Turn:
         self.free = view.free
         self.open = view.open
         self.stop = view.stop
+        self.pending = view.pending
         self.commands: list[Command] = []
         self.released: deque[StepId] = deque()
 
@@ -92,12 +102,15 @@ class _Turn:
         self.released = deque(sorted(self.released, key=order.__getitem__))
 
     def judged(self, step: StepId, *, holds: bool, reason: str) -> None:
+        self.pending -= 1
         if self.states[step] is not StepState.PLANNED:
             return
         if holds:
             self._make_ready(step)
-        else:
-            self._settle(step, StepState.SKIPPED, reason or "its condition does not hold")
+            return
+        blamed = next((need for need in self.graph.steps[step].needs if self.blamed.get(need, 0)), None)
+        because = f"{blamed} did not succeed" if blamed else "its condition does not hold"
+        self._settle(step, StepState.SKIPPED, reason or because, blamed=blamed is not None)
 
     def ended(self, event: Ended) -> None:
         step = event.step
@@ -105,11 +118,29 @@ class _Turn:
         planned = self.graph.steps[step]
         attempt = self.attempts[step] - self.view.earlier.get(step, 0)
         again = event.error is not None and event.error in planned.retry.on and attempt < planned.retry.attempts
-        if event.state is StepState.ERRORED and again and self.stop is Stop.NO:
+        if event.state is StepState.ERRORED and again and not event.last and self.stop is Stop.NO:
             self._move(step, StepState.RETRYING)
+            self.pending += 1
             self.commands.append(Delay(step, attempt))
+        elif event.state is StepState.PAUSED:
+            self._pause(step)
+        elif planned.on_failure == "pause" and event.state in _PAUSING and self.stop is Stop.NO:
+            self._pause(step)
+            self.commands.append(Pause(step))
         else:
             self._end(step, event.state)
+
+    def expanded(self, step: StepId, cells: Sequence[PlannedStep]) -> None:
+        self.graph = self.graph.expanded(step, cells)
+        self.left[step] += len(cells)
+        self.open += len(cells)
+        for cell in cells:
+            self.states[cell.id] = StepState.PLANNED
+            self.attempts[cell.id] = 0
+            self.waiting[cell.id] = 0
+            self.released.append(cell.id)
+        self._free(step)
+        self._end(step, StepState.SUCCEEDED)
 
     def revived(self, step: StepId, *, alive: bool) -> None:
         self._free(step)
@@ -124,6 +155,7 @@ class _Turn:
 
     def retry_due(self, step: StepId) -> None:
         if self.states[step] is StepState.RETRYING:
+            self.pending -= 1
             self._make_ready(step)
 
     def stop_asked(self, stop: Stop) -> None:
@@ -134,12 +166,13 @@ class _Turn:
         state = StepState.CANCELLED if stop is Stop.NOW else StepState.INTERRUPTED
         for step, current in self.view.states.items():
             if current is StepState.RETRYING:
+                self.pending -= 1
                 self._settle(step, state, "the run was stopped")
 
     def finish(self) -> tuple[View, list[Command]]:
         self._look_at_released()
         self._start_what_can()
-        if not self.running and (self.open == 0 or self.stop is not Stop.NO):
+        if not self.running and (self.open == 0 or self.stop is not Stop.NO or self._only_waits()):
             self.commands.append(Finish(self._run_state()))
         view = View(
             self.graph,
@@ -158,8 +191,13 @@ class _Turn:
             self.open,
             self.stop,
             self.tally.finish(),
+            self.pending,
         )
         return view, self.commands
+
+    def _only_waits(self) -> bool:
+        """Whether nothing can happen any more before a person has answered."""
+        return bool(self.tally.get(StepState.PAUSED, 0)) and not self.pending and self.ready is None
 
     def _look_at_released(self) -> None:
         while self.released and self.stop is Stop.NO:
@@ -171,7 +209,12 @@ class _Turn:
 
     def _consider(self, step: StepId) -> None:
         planned = self.graph.steps[step]
+        if planned.gate and self.spoiled.get(planned.gate, 0):
+            blamed = bool(self.blamed.get(planned.gate, 0))
+            self._settle(step, StepState.SKIPPED, f"{planned.gate} did not succeed", blamed=blamed)
+            return
         if planned.condition:
+            self.pending += 1
             self.commands.append(Judge(step))
             return
         spoiler = next((need for need in planned.needs if self.spoiled.get(need, 0)), None)
@@ -194,41 +237,60 @@ class _Turn:
             if takes_worker and self.free == 0:
                 return
             self.ready = rest
-            taken = next((lock for lock in planned.locks if lock in self.held), None)
-            if taken is not None and not reviving:
-                self.parked[taken] = self._queued(self.parked.get(taken), step)
+            lacking = None if reviving else self._lacking(step)
+            if lacking is not None:
+                self.parked[lacking] = self._queued(self.parked.get(lacking), step)
                 continue
             self.free -= takes_worker
             self.running[step] = takes_worker
             if reviving:
                 self.commands.append(Revive(step))
                 continue
-            for lock in planned.locks:
-                self.held[lock] = step
+            for name, units in planned.claims:
+                self.held[name] = self.held.get(name, 0) + units
             self._move(step, StepState.RUNNING)
             self.attempts[step] += 1
             self.commands.append(Start(step, self.attempts[step]))
 
     def _free(self, step: StepId) -> None:
         self.free += self.running.pop(step)
-        for lock in self.graph.steps[step].locks:
-            if self.held.get(lock) == step:
-                del self.held[lock]
-        for lock in self.graph.steps[step].locks:
-            self._unpark(lock)
+        if self.states[step] is not StepState.RUNNING:
+            return  # a revival takes no locks
+        for name, units in self.graph.steps[step].claims:
+            self.held[name] -= units
+        for name, _ in self.graph.steps[step].claims:
+            self._unpark(name)
 
-    def _unpark(self, lock: str) -> None:
-        """Let the first who waits for a free lock go on; whoever also waits for another lock, waits there."""
-        waiting = self.parked.pop(lock, None)
-        while waiting is not None and lock not in self.held:
-            step, waiting = pop(waiting)
-            other = next((name for name in self.graph.steps[step].locks if name in self.held), None)
-            if other is None:
-                self.ready = self._queued(self.ready, step)
+    def _lacking(self, step: StepId, but: str = "") -> str | None:
+        """Return the first lock or limit that a step has to wait for: too little is free, or others were first."""
+        position = self.graph.position[step]
+        for name, units in self.graph.steps[step].claims:
+            if name == but:
+                continue
+            waiting = self.parked.get(name)
+            behind = waiting is not None and waiting.position < position
+            if behind or units > self.graph.free(name, self.held):
+                return name
+        return None
+
+    def _unpark(self, name: str) -> None:
+        """Let those who wait for free units go on, in their order; whoever also waits for others, waits there."""
+        waiting = self.parked.pop(name, None)
+        free = self.graph.free(name, self.held)
+        while waiting is not None and free > 0:
+            step, rest = pop(waiting)
+            units = dict(self.graph.steps[step].claims)[name]
+            if units > free:
                 break
-            self.parked[other] = self._queued(self.parked.get(other), step)
+            waiting = rest
+            other = self._lacking(step, but=name)
+            if other is None:
+                free -= units
+                self.ready = self._queued(self.ready, step)
+            else:
+                self.parked[other] = self._queued(self.parked.get(other), step)
         if waiting is not None:
-            self.parked[lock] = waiting
+            self.parked[name] = waiting
 
     def _queued(self, heap: Heap | None, step: StepId) -> Heap:
         return push(heap, self.graph.position[step], step)
@@ -242,6 +304,11 @@ class _Turn:
     def _settle(self, step: StepId, state: StepState, reason: str, *, blamed: bool = False) -> None:
         self.commands.append(Settle(step, state, reason))
         self._end(step, state, blamed=blamed)
+
+    def _pause(self, step: StepId) -> None:
+        """Leave a step, and all that needs it, until a person has answered."""
+        self._move(step, StepState.PAUSED)
+        self.tally[StepState.PAUSED] = self.tally.get(StepState.PAUSED, 0) + 1
 
     def _end(self, step: StepId, state: StepState, *, blamed: bool = False) -> None:
         self._move(step, state)
@@ -263,6 +330,8 @@ class _Turn:
     def _run_state(self) -> RunState:
         if self.stop is Stop.NOW:
             return RunState.CANCELLED
+        if self.tally.get(StepState.PAUSED, 0) and self.stop is Stop.NO:
+            return RunState.PAUSED
         if self.open or self.tally.get(StepState.INTERRUPTED, 0):
             return RunState.INTERRUPTED
         for step_state, run_state in (

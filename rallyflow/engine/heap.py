@@ -14,14 +14,14 @@ from rallyflow.model.ids import StepId
 class Heap:
     """A heap that is not empty; None is the empty one. `position` is the step's place in the plan: lowest first."""
 
-    position: int
+    position: float
     step: StepId
     rank: int = 1
     left: Heap | None = None
     right: Heap | None = None
 
 
-def push(heap: Heap | None, position: int, step: StepId) -> Heap:
+def push(heap: Heap | None, position: float, step: StepId) -> Heap:
     """Return the heap with a step in it."""
     return _merge(heap, Heap(position, step)) or Heap(position, step)
 

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from rallyflow.errors import ErrorClass
 from rallyflow.model.ids import StepId
+from rallyflow.model.plan import PlannedStep
 from rallyflow.model.states import RunState, StepState
 
 
@@ -40,6 +41,15 @@ class Ended:
     state: StepState
     error: ErrorClass | None = None
     reason: str = ""
+    last: bool = False  # no time is left for another attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """A foreach step has become steps."""
+
+    step: StepId
+    cells: tuple[PlannedStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class StopAsked:
     stop: Stop
 
 
-Event = Begin | Judged | Ended | Revived | RetryDue | StopAsked
+Event = Begin | Judged | Ended | Expanded | Revived | RetryDue | StopAsked
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,13 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Book that a step which has failed waits for the answer of a person."""
+
+    step: StepId
+
+
+@dataclass(frozen=True, slots=True)
 class Delay:
     """Wait as the step's retry policy says, and come back with RetryDue."""
 
@@ -121,4 +138,4 @@ class Finish:
     state: RunState
 
 
-Command = Judge | Start | Revive | Settle | Delay | Halt | Finish
+Command = Judge | Start | Revive | Settle | Pause | Delay | Halt | Finish

@@ -26,10 +26,12 @@ from rallyflow.engine.messages import (
     Delay,
     Ended,
     Event,
+    Expanded,
     Finish,
     Halt,
     Judge,
     Judged,
+    Pause,
     RetryDue,
     Revive,
     Revived,
@@ -47,9 +49,9 @@ from rallyflow.errors import DiskFull, ErrorClass, InputsInvalid, RallyflowError
 from rallyflow.journal import store
 from rallyflow.journal.store import Journal
 from rallyflow.model.ids import RunId, StepId
-from rallyflow.model.plan import Plan, PlannedStep
+from rallyflow.model.plan import PlannedStep, foreach_cells
 from rallyflow.model.states import RunState, StepState
-from rallyflow.model.step import Progress
+from rallyflow.model.step import Answer, Progress
 from rallyflow.units import format_duration
 
 _BATCH = 200  # records that may share one commit: only inline steps, which do nothing outside, have so many at once
@@ -80,17 +82,15 @@ class Runner:
 
     def __init__(
         self,
-        plan: Plan,
         view: View,
         values: Values,
         journal: Journal,
         place: Place,
         listener: Listener,
         signals: Signals,
+        answers: Mapping[StepId, Answer],
     ) -> None:
         """Take everything that a session has prepared; nothing happens before `run`."""
-        self._steps: Mapping[StepId, PlannedStep] = view.graph.steps
-        self._plan = plan
         self._view = view
         self._values = values
         self._mask = Mask(values.secrets)
@@ -98,12 +98,18 @@ class Runner:
         self._place = place
         self._listener = listener
         self._signals = signals
+        self._answers = answers
         self._pool = Pool(place.directory)
         self._timers: list[tuple[float, int, str, StepId, int]] = []
         self._records: list[store.Event] = []
         self._tasks: list[Task] = []
         self._finished: RunState | None = None
         self._storage: DiskFull | None = None
+        self._deadlines: dict[StepId, float] = {}  # on the monotonic clock
+
+    @property
+    def _steps(self) -> Mapping[StepId, PlannedStep]:
+        return self._view.graph.steps
 
     def run(self) -> RunState:
         """Run until every step has ended or the run was stopped; raises DiskFull when nothing can be written."""
@@ -147,6 +153,8 @@ class Runner:
                 self._tasks.append(self._task("revive", step, self._view.attempts[step], self._values.of(step)))
             case Settle(step, state, reason):
                 self._record("settled", step, state, {"reason": reason})
+            case Pause(step):
+                self._record("paused", step, StepState.PAUSED, {})
             case Delay(step, number):
                 self._delay(step, number)
             case Halt(step, stop):
@@ -171,6 +179,8 @@ class Runner:
         planned = self._steps[step]
         self._record("intent", step, StepState.RUNNING, {"fingerprint": planned.fingerprint}, attempt)
         try:
+            if planned.foreach is not None:
+                return [self._expand(planned, attempt)]
             inputs = self._values.inputs(planned)
         except InputsInvalid as error:
             return [self._outcome(step, attempt, attempts.failure(error))]
@@ -178,9 +188,29 @@ class Runner:
         if planned.inline:
             return [self._outcome(step, attempt, attempts.perform(task, self._journal, Flag(), lambda _progress: None))]
         self._tasks.append(task)
-        if planned.timeout is not None:
-            self._set_timer(planned.timeout, "timeout", step, attempt)
+        self._limit_time(planned, attempt)
         return ()
+
+    def _expand(self, planned: PlannedStep, attempt: int) -> Event:
+        """Book the steps that a foreach step becomes, before any of them starts."""
+        items = self._mask.data(self._values.items(planned))
+        cells = tuple(foreach_cells(planned, items))
+        self._values.add(planned.id, cells)
+        body = {"outputs": {"items": items}, "cells": [_row(cell) for cell in cells]}
+        self._record("expanded", planned.id, StepState.SUCCEEDED, body, attempt)
+        return Expanded(planned.id, cells)
+
+    def _limit_time(self, planned: PlannedStep, attempt: int) -> None:
+        now = time.monotonic()
+        if planned.deadline is not None:
+            self._deadlines.setdefault(planned.id, now + planned.deadline)
+        limits = [seconds for seconds in (planned.timeout, self._time_left(planned.id)) if seconds is not None]
+        if limits:
+            self._set_timer(max(0.0, min(limits)), "timeout", planned.id, attempt)
+
+    def _time_left(self, step: StepId) -> float | None:
+        """Return the seconds that a step still has for all of its attempts; None for no limit."""
+        return self._deadlines[step] - time.monotonic() if step in self._deadlines else None
 
     def _task(self, kind: str, step: StepId, attempt: int, data: Mapping[str, Any]) -> Task:
         planned = self._steps[step]
@@ -203,6 +233,7 @@ class Runner:
             guardian=os.getpid(),
             matrix=planned.matrix,
             secrets=self._values.secrets,
+            answer=self._answers.get(step),
             log=log,
         )
 
@@ -223,7 +254,8 @@ class Runner:
         if result.error:
             body["error"] = result.error
         self._record("outcome", step, state, body, attempt)
-        return Ended(step, state, kind, result.reason)
+        left = self._time_left(step)
+        return Ended(step, state, kind, result.reason, last=left is not None and left <= 0)
 
     def _masked(self, result: Result) -> Result:
         if not self._mask:
@@ -294,15 +326,11 @@ class Runner:
         return Revived(task.step, alive)
 
     def _after_death(self, task: Task, died: Died) -> Result:
-        timeout = self._steps[task.step].timeout
         if died.ending == "cancelled":
             return Result(StepState.CANCELLED, reason="cancelled")
         error: RallyflowError
         if died.ending == "timeout":
-            error = TimedOut(
-                f"the attempt took longer than its timeout of {format_duration(timeout or 0)}",
-                hint="raise `timeout:`, or look at the step's log for what it waited for",
-            )
+            error = self._timed_out(self._steps[task.step])
         else:
             cause = f"signal {-died.exit_code}" if died.exit_code < 0 else f"exit code {died.exit_code}"
             error = WorkerDied(
@@ -310,6 +338,14 @@ class Runner:
                 hint="was it killed, or out of memory?",
             )
         return attempts.failure(error)
+
+    def _timed_out(self, planned: PlannedStep) -> TimedOut:
+        left = self._time_left(planned.id)
+        if left is not None and left <= 0:
+            what = f"the step took longer than its timeout of {format_duration(planned.deadline or 0)} in all"
+        else:
+            what = f"the attempt took longer than its timeout of {format_duration(planned.timeout or 0)}"
+        return TimedOut(what, hint="raise `timeout:`, or look at the step's log for what it waited for")
 
     def _due(self) -> list[Event]:
         events: list[Event] = []
@@ -323,3 +359,14 @@ class Runner:
             elif self._view.states[step] is StepState.RUNNING:
                 self._pool.end(step, "timeout")
         return events
+
+
+def _row(step: PlannedStep) -> dict[str, Any]:
+    """Return what the journal keeps of a step that was not in the plan at first."""
+    return {
+        "id": step.id,
+        "name": step.name,
+        "uses": step.uses,
+        "matrix": dict(step.matrix),
+        "fingerprint": step.fingerprint,
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +15,10 @@ from rallyflow.engine.locks import RunLock, wait_for_the_dead
 from rallyflow.engine.masking import Mask
 from rallyflow.engine.provenance import provenance
 from rallyflow.engine.runner import Listener, Place, Runner
+from rallyflow.engine.secrets import read_secrets
 from rallyflow.engine.signals import Signals
 from rallyflow.engine.undo import NotRemoved, undo
-from rallyflow.engine.values import Values, read_secrets
+from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, new_view
 from rallyflow.errors import StorageError, UsageError
 from rallyflow.journal.reader import JournalReader
@@ -25,9 +26,13 @@ from rallyflow.journal.store import Event, Journal, guarded
 from rallyflow.model.ids import RunId, StepId, new_run_id
 from rallyflow.model.plan import Plan, plan_from_json, plan_to_json
 from rallyflow.model.records import Resource, RunRecord, StepRecord
+from rallyflow.model.secret import Secret
 from rallyflow.model.states import RunState, StepState
+from rallyflow.model.step import Answer
 from rallyflow.settings import RESULTS, Home
 
+APPROVE = "approve"
+"""The step type whose whole work is to ask a person: its answer is its outcome."""
 _OPEN_AFTER_DEATH = frozenset({StepState.READY, StepState.RUNNING, StepState.RETRYING, StepState.REVIVING})
 
 
@@ -69,7 +74,8 @@ class Session:
 
     def execute(self, plan: Plan, view: View, values: Values, listener: Listener, signals: Signals) -> Ending:
         """Run what is left of a plan, then remove what the run made if the workflow says so."""
-        state = Runner(plan, view, values, self.journal, self.place, listener, signals).run()
+        answers = self.reader.answers(self.run)
+        state = Runner(view, values, self.journal, self.place, listener, signals, answers).run()
         left: list[NotRemoved] = []
         if _tears_down(plan.teardown, state):
             left = self.tear_down(listener)
@@ -112,7 +118,7 @@ def begin(
 
     Raises UsageError for missing secrets, StorageError or DiskFull when the home can't be written.
     """
-    secrets = read_secrets(plan.secrets)
+    secrets = read_secrets(plan.secrets, base=Path(plan.file).absolute().parent)
     run = new_run_id()
     session = Session(home, run)
     with guarded(home.root):
@@ -143,15 +149,35 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         raise UsageError(f"the folder of run {run} is gone: {session.place.directory}", hint="it can't be resumed")
     with session.entered():
         wait_for_the_dead(session.place.directory)
-        plan = read_plan(session.place.directory)
+        record = session.reader.run(run)
+        secrets = read_secrets((plan := read_plan(session.place.directory)).secrets, base=record.workflow.parent)
+        answers = session.reader.answers(run)
+        plan = plan_as_it_went(plan, session.reader.steps(run), answers)
+        _check_resumable(record, session.reader.steps(run))
+        _reopen(session, plan, answers, listener)
         steps = session.reader.steps(run)
-        _check_resumable(session.reader.run(run), steps)
-        _reopen(session, steps, listener)
-        values = _values(plan, session, read_secrets(plan.secrets))
+        values = _values(plan, session, secrets)
         for step in steps:
             if step.state.final:
                 values.put(step.id, step.outputs)
         return session.execute(plan, resumed_view(plan, steps, workers), values, listener, signals)
+
+
+def plan_as_it_went(plan: Plan, steps: Sequence[StepRecord], answers: Mapping[StepId, Answer]) -> Plan:
+    """Return a plan with what only the run knew: the steps of foreach steps, failures that a person has accepted."""
+    records = {step.id: step for step in steps}
+    for planned in plan.steps:
+        record = records.get(planned.id)
+        if planned.foreach is not None and record is not None and record.state.final:
+            plan = plan.expanded(planned, record.outputs["items"])
+    accepted = {step for step, answer in answers.items() if answer.approved}
+    return replace(
+        plan,
+        steps=tuple(
+            replace(step, on_failure="continue") if step.on_failure == "pause" and step.id in accepted else step
+            for step in plan.steps
+        ),
+    )
 
 
 def destroy(home: Home, run: RunId, listener: Listener) -> tuple[int, list[NotRemoved]]:
@@ -230,28 +256,38 @@ def _check_resumable(run: RunRecord, steps: list[StepRecord]) -> None:
         )
 
 
-def _reopen(session: Session, steps: list[StepRecord], listener: Listener) -> None:
+def _reopen(session: Session, plan: Plan, answers: Mapping[StepId, Answer], listener: Listener) -> None:
     """Book that the run goes on, which attempts were in flight, and that unfinished steps are planned again."""
     now = time.time_ns()
     events = [Event("run_resumed", session.run, state=RunState.RUNNING, time_ns=now)]
-    for step in steps:
+    pausing = {step.id for step in plan.steps if step.uses != APPROVE}
+    for step in session.reader.steps(session.run):
         if step.state in _OPEN_AFTER_DEATH:
             reason = {"reason": "in flight when the engine ended"}
             events.append(Event("interrupted", session.run, step.id, step.attempt, StepState.INTERRUPTED, now, reason))
-        if not step.state.final and step.state is not StepState.PLANNED:
+        if step.state is StepState.PAUSED and step.id in pausing and step.id in answers:
+            body = {"reason": _decided(step, answers[step.id]), "error": step.error}
+            events.append(Event("settled", session.run, step.id, step.attempt, StepState.FAILED, now, body))
+        elif not step.state.final and step.state is not StepState.PLANNED:
             events.append(Event("reopened", session.run, step.id, step.attempt, StepState.PLANNED, now))
     session.journal.record(events)
     for event in events:
         listener.happened(event)
 
 
+def _decided(step: StepRecord, answer: Answer) -> str:
+    what = step.reason or str(step.error.get("what", "it failed"))
+    who = f" by {answer.by}" if answer.by else ""
+    return f"{what} ({'accepted' if answer.approved else 'not accepted'}{who})"
+
+
 def _tears_down(teardown: str, state: RunState) -> bool:
-    if teardown == "never" or state is RunState.INTERRUPTED:
+    if teardown == "never" or state in (RunState.INTERRUPTED, RunState.PAUSED):
         return False
     return teardown == "always" or state in (RunState.SUCCEEDED, RunState.CANCELLED)
 
 
-def _values(plan: Plan, session: Session, secrets: Mapping[str, str]) -> Values:
+def _values(plan: Plan, session: Session, secrets: Mapping[str, Secret]) -> Values:
     run = {"id": session.run, "name": plan.name, "directory": str(session.place.directory)}
     return Values(plan, run, secrets)
 

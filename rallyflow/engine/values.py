@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 import copy
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rallyflow.errors import InputsInvalid, UsageError
+from rallyflow.errors import InputsInvalid
 from rallyflow.expressions import (
     Cells,
     Expression,
     ExpressionError,
     evaluate_template,
     expressions_of,
+    is_template,
     parse,
     parse_template,
 )
 from rallyflow.model.ids import StepId
 from rallyflow.model.plan import Plan, PlannedStep
+from rallyflow.model.secret import Secret
 
-_VARIABLE = "RALLYFLOW_SECRET_{}"
+MOST_ITEMS = 10_000
+"""How many steps a foreach step may become."""
 
 
 class Values:
     """The outputs so far, and what else expressions may use."""
 
-    def __init__(self, plan: Plan, run: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+    def __init__(self, plan: Plan, run: Mapping[str, Any], secrets: Mapping[str, Secret]) -> None:
         """`run` has the fields id, name and directory."""
         self._plan = plan
         self._outputs: dict[str, Mapping[str, Any]] = {}
-        self._members = {step: name for name, steps in plan.groups.items() for step in steps}
-        self._matrix = {step.id: step.matrix for step in plan.steps if step.id in self._members}
+        self._groups = dict(plan.groups)
+        self._matrix = {step.id: step.matrix for step in plan.steps if step.matrix}
         self.secrets = tuple(secrets.values())
-        self._common = {"params": plan.params, "run": run, "secrets": secrets}
+        self._common = {"run": run, "secrets": {name: secret.reveal() for name, secret in secrets.items()}}
 
     def put(self, step: StepId, outputs: Mapping[str, Any]) -> None:
         """Take the outputs of a step that has ended."""
         self._outputs[step] = outputs
+
+    def add(self, parent: StepId, cells: Sequence[PlannedStep]) -> None:
+        """Take the steps that a foreach step has become."""
+        self._groups[parent] = tuple(cell.id for cell in cells)
+        self._matrix.update((cell.id, cell.matrix) for cell in cells)
 
     def of(self, step: str) -> Mapping[str, Any]:
         """Return the outputs of a step; empty when it has none."""
@@ -49,17 +56,38 @@ class Values:
             return dict(step.inputs)
         inputs = copy.deepcopy(dict(step.inputs))
         for place in step.deferred:
-            _put(inputs, place.path, self._evaluate(step, place.source, ".".join(map(str, place.path))))
+            _put(inputs, place.path, self._evaluate(step, place.source, f"with.{'.'.join(map(str, place.path))}"))
         return inputs
+
+    def items(self, step: PlannedStep) -> list[Any]:
+        """Return the list that a foreach step becomes steps for; InputsInvalid when it is none, or too long."""
+        found = self._resolved(step, step.foreach)
+        if found is None:
+            return []  # of a step that ended without outputs
+        if not isinstance(found, list):
+            raise InputsInvalid(f"foreach takes a list; this is a {type(found).__name__}", where=step.where)
+        if len(found) > MOST_ITEMS:
+            raise InputsInvalid(f"foreach takes at most {MOST_ITEMS} items; these are {len(found)}", where=step.where)
+        return found
+
+    def _resolved(self, step: PlannedStep, data: Any) -> Any:
+        if isinstance(data, list):
+            return [self._resolved(step, item) for item in data]
+        if isinstance(data, dict):
+            return {key: self._resolved(step, item) for key, item in data.items()}
+        return self._evaluate(step, data, "foreach") if is_template(data) else data
 
     def judge(self, step: PlannedStep, succeeded: Callable[[], bool], failed: Callable[[], bool]) -> bool:
         """Return whether the condition of a step holds; InputsInvalid when it can't be evaluated."""
         expression = parse(step.condition)
         names = {"success": succeeded, "failure": failed, "always": lambda: True}
-        if not set(expression.calls) & set(names) and not succeeded():
+        says_itself = bool(set(expression.calls) & set(names))
+        if not says_itself and not succeeded():
             return False  # like anywhere else: a plain condition is on top of success()
+        if step.foreach is not None:
+            return True  # the condition is that of each of its items
         try:
-            return bool(expression.evaluate({**self._names(step, _steps_in("${{ " + step.condition + " }}")), **names}))
+            return bool(expression.evaluate({**self._names(step, "${{ " + step.condition + " }}"), **names}))
         except ExpressionError as error:
             raise InputsInvalid(f"if: {error}", hint=error.hint, where=step.where) from error
 
@@ -68,37 +96,56 @@ class Values:
         return {name: self._lenient(value) for name, value in self._plan.outputs.items()}
 
     def _lenient(self, value: Any) -> Any:
-        if not isinstance(value, str) or "${{" not in value:
+        if not is_template(value):
             return value
         try:
-            return evaluate_template(value, self._names(None, _steps_in(value)))
+            return evaluate_template(value, self._names(None, value))
         except ExpressionError:
             return None
 
     def _evaluate(self, step: PlannedStep, source: str, place: str) -> Any:
-        if self._is_of_no_outputs(source):
+        if self._is_of_no_outputs(step, source):
             return None  # the inputs' own type says whether that will do
         try:
-            return evaluate_template(source, self._names(step, _steps_in(source)))
+            return evaluate_template(source, self._names(step, source))
         except ExpressionError as error:
-            raise InputsInvalid(f"with.{place}: {error}", hint=error.hint, where=step.where) from error
+            raise InputsInvalid(f"{place}: {error}", hint=error.hint, where=step.where) from error
 
-    def _is_of_no_outputs(self, source: str) -> bool:
+    def _is_of_no_outputs(self, step: PlannedStep, source: str) -> bool:
         """Whether a text is nothing but a reference to a step that ended without outputs."""
         parts = parse_template(source)
         direct = parts[0].direct if len(parts) == 1 and isinstance(parts[0], Expression) else None
         if direct is None or direct.root != "steps" or not direct.path:
             return False
-        return direct.path[0] not in self._plan.groups and direct.path[0] not in self._outputs
+        name = _full(step.scope, direct.path[0])
+        return name not in self._groups and name not in self._outputs
 
-    def _names(self, step: PlannedStep | None, wanted: set[str]) -> dict[str, Any]:
-        steps = {name: self._step(name) for name in wanted}
-        return {**self._common, "steps": steps, "matrix": step.matrix if step else {}}
+    def _names(self, step: PlannedStep | None, source: str) -> dict[str, Any]:
+        """Return what the names in an expression mean for a step; None is the workflow at the top."""
+        scope = step.scope if step else ""
+        return {
+            **self._common,
+            "params": self._params(scope),
+            "steps": {name: self._step(_full(scope, name)) for name in _steps_in(source)},
+            "matrix": step.matrix if step else {},
+            "item": step.item if step else None,
+        }
+
+    def _params(self, scope: str) -> Mapping[str, Any]:
+        if not scope:
+            return self._plan.params
+        inside = self._plan.scopes[scope]
+        late = self._outputs.get(inside.gate)
+        return {**inside.params, **late} if late else inside.params
 
     def _step(self, name: str) -> Any:
-        if name in self._plan.groups:
-            return Cells([(self._matrix[cell], self._outputs.get(cell, {})) for cell in self._plan.groups[name]])
+        if name in self._groups:
+            return Cells([(self._matrix.get(cell, {}), self._outputs.get(cell, {})) for cell in self._groups[name]])
         return self._outputs.get(name, {})
+
+
+def _full(scope: str, name: str) -> str:
+    return f"{scope}/{name}" if scope else name
 
 
 def _steps_in(source: str) -> set[str]:
@@ -114,12 +161,3 @@ def _put(data: Any, path: tuple[str | int, ...], value: Any) -> None:
     for key in path[:-1]:
         data = data[key]
     data[path[-1]] = value
-
-
-def read_secrets(names: tuple[str, ...]) -> dict[str, str]:
-    """Return the secrets of a workflow from the environment; UsageError names the variables that are missing."""
-    variables = {name: _VARIABLE.format(name.upper().replace("-", "_")) for name in names}
-    missing = [variable for variable in variables.values() if variable not in os.environ]
-    if missing:
-        raise UsageError(f"the workflow needs secrets: {', '.join(missing)}", hint="set them in the environment")
-    return {name: os.environ[variable] for name, variable in variables.items()}

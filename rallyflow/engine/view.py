@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from immutables import Map
 
@@ -21,7 +21,8 @@ class Graph:
     steps: Mapping[StepId, PlannedStep]
     dependents: Mapping[str, tuple[StepId, ...]]  # by id of a step, or name of a matrix step
     groups: Mapping[str, tuple[StepId, ...]]
-    position: Mapping[StepId, int]  # in the plan: of the steps that could start, the first one does
+    position: Mapping[StepId, float]  # in the plan: of the steps that could start, the first one does
+    capacities: Mapping[str, int]  # units of limits; a lock has one
 
     @classmethod
     def of(cls, plan: Plan) -> Graph:
@@ -34,8 +35,24 @@ class Graph:
             {step.id: step for step in plan.steps},
             {need: tuple(ids) for need, ids in dependents.items()},
             plan.groups,
-            {step.id: position for position, step in enumerate(plan.steps)},
+            {step.id: float(position) for position, step in enumerate(plan.steps)},
+            {f"limit:{name}": units for name, units in plan.limits.items()},
         )
+
+    def expanded(self, parent: StepId, cells: Sequence[PlannedStep]) -> Graph:
+        """Return the graph with the steps that a foreach step has become, right behind it."""
+        first = self.position[parent]
+        position = {cell.id: first + (number + 1) / (len(cells) + 1) for number, cell in enumerate(cells)}
+        return replace(
+            self,
+            steps={**self.steps, **{cell.id: cell for cell in cells}},
+            groups={**self.groups, parent: tuple(cell.id for cell in cells)},
+            position={**self.position, **position},
+        )
+
+    def free(self, claim: str, held: Mapping[str, int]) -> int:
+        """Return how many units of a lock or limit nobody has."""
+        return self.capacities.get(claim, 1) - held.get(claim, 0)
 
     def nodes_of(self, step: StepId) -> tuple[str, ...]:
         """Return what dependents may call a step: its id, and the name of its matrix step."""
@@ -56,13 +73,14 @@ class View:
     spoiled: Map[str, int]  # by node: how many of its steps did not succeed
     blamed: Map[str, int]  # by node: how many of those because something went wrong
     ready: Heap | None
-    parked: Map[str, Heap]  # by lock: who waits for it
-    held: Map[str, StepId]  # by lock: who has it
+    parked: Map[str, Heap]  # by lock or limit: who waits for it
+    held: Map[str, int]  # by lock or limit: units taken
     running: Map[StepId, bool]
     free: int  # workers
     open: int  # steps that have not ended
     stop: Stop = Stop.NO
     tally: Map[StepState, int] = field(default_factory=Map)
+    pending: int = 0  # steps that something outside will tell of: a condition that is evaluated, a delay
 
 
 def new_view(
@@ -93,7 +111,7 @@ def new_view(
         attempts=Map({step.id: (attempts or {}).get(step.id, 0) for step in plan.steps}),
         earlier=dict(attempts or {}),
         waiting=Map({step.id: sum(need not in closed_nodes for need in step.needs) for step in plan.steps}),
-        left=Map({name: sum(step not in settled for step in ids) for name, ids in plan.groups.items()}),
+        left=Map(_left(plan, settled)),
         spoiled=Map(spoiled),
         blamed=Map(spoiled),
         ready=None,
@@ -121,10 +139,18 @@ def good(graph: Graph, step: StepId, state: StepState) -> bool:
     return state is StepState.SUCCEEDED or (graph.steps[step].go_on and state is not StepState.SKIPPED)
 
 
+def _left(plan: Plan, settled: Mapping[StepId, StepState]) -> dict[str, int]:
+    """Return how many cells of each group are open; a foreach step counts as one of its own cells."""
+    left = {name: sum(step not in settled for step in ids) for name, ids in plan.groups.items()}
+    for step in plan.steps:
+        if step.foreach is not None:
+            left[step.id] = left.get(step.id, 0) + (step.id not in settled)
+    return left
+
+
 def _closed(plan: Plan, settled: Mapping[StepId, StepState]) -> set[str]:
-    closed: set[str] = set(settled)
-    closed.update(name for name, ids in plan.groups.items() if all(step in settled for step in ids))
-    return closed
+    left = _left(plan, settled)
+    return {*(name for name, count in left.items() if not count), *(step for step in settled if step not in left)}
 
 
 def _count(graph: Graph, spoiling: Mapping[StepId, StepState]) -> dict[str, int]:

@@ -13,13 +13,15 @@ from rallyflow.journal.store import Event, Journal
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
 from rallyflow.model.states import ResourceState, RunState, StepState
+from rallyflow.model.step import Answer
 
 _RUNS = "SELECT id, name, state, workflow, created_ns, ended_ns, params, provenance, sessions FROM run "
 _STEPS = (
     "SELECT run, id, name, uses, state, attempt, started_ns, ended_ns, matrix, outputs, error, reason FROM step "
-    "WHERE run = ? ORDER BY position"
+    "WHERE run = ? ORDER BY position, cell"
 )
 _EVENTS = "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event WHERE run = ? AND seq > ? ORDER BY seq"
+_ANSWERS = "SELECT step, time_ns, body FROM event WHERE run = ? AND kind = 'answered' ORDER BY seq"
 _RESOURCES = (
     "SELECT id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns FROM resource "
     "WHERE (?1 IS NULL OR run = ?1) AND (?2 IS NULL OR step = ?2) AND (NOT ?3 OR state <> 'deleted') ORDER BY id"
@@ -79,6 +81,14 @@ class JournalReader:
             (seq, Event(kind, RunId(run), StepId(step), attempt, state, time_ns, json.loads(body)))
             for seq, kind, run, step, attempt, state, time_ns, body in rows
         ]
+
+    def answers(self, run: str) -> dict[StepId, Answer]:
+        """Return the last answer of a person to each step that has one."""
+        found = ((step, time_ns, json.loads(body)) for step, time_ns, body in self.journal.query(_ANSWERS, (run,)))
+        return {
+            StepId(step): Answer(bool(body["approved"]), body["values"], str(body.get("by", "")), time_ns)
+            for step, time_ns, body in found
+        }
 
     def resources(self, run: str | None = None, *, step: str | None = None, open_only: bool = True) -> list[Resource]:
         """Return booked resources, oldest first: of a run or of all, of a step or of all."""

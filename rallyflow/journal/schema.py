@@ -71,6 +71,9 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX part_of_run ON part (run, step, tbl);
     """,
+    """
+    ALTER TABLE step ADD COLUMN cell INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """One script per version; `user_version` says how many have been applied."""
 

@@ -26,6 +26,8 @@ from rallyflow.model.states import RunState, StepState
 
 _BUSY_MS = 30_000
 _NO_STEP = StepId("")
+STATELESS = frozenset({"answered"})
+"""The kinds of events that leave the state of their step as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,13 @@ def _append(connection: sqlite3.Connection, event: Event) -> None:
 
 
 def _fold_step(connection: sqlite3.Connection, event: Event) -> None:
+    if event.kind in STATELESS:
+        return
+    if event.kind == "paused":  # what went wrong stays in sight
+        connection.execute("UPDATE step SET state = ? WHERE run = ? AND id = ?", (event.state, event.run, event.step))
+        return
+    if event.kind == "expanded":
+        _insert_cells(connection, event)
     if event.kind == "intent":
         connection.execute(
             "UPDATE step SET state = ?, attempt = ?, started_ns = ?, ended_ns = 0, error = '{}', reason = '' "
@@ -172,6 +181,21 @@ def _fold_step(connection: sqlite3.Connection, event: Event) -> None:
             body.get("reason", ""),
             event.run,
             event.step,
+        ),
+    )
+
+
+def _insert_cells(connection: sqlite3.Connection, event: Event) -> None:
+    """Add the steps that a foreach step has become, right behind it."""
+    connection.executemany(
+        "INSERT INTO step (run, id, position, cell, name, uses, matrix, fingerprint, state) "
+        "SELECT run, ?, position, ?, ?, ?, ?, ?, ? FROM step WHERE run = ? AND id = ?",
+        (
+            (
+                *(cell["id"], number, cell["name"], cell["uses"], dump(cell["matrix"]), cell["fingerprint"]),
+                *(StepState.PLANNED, event.run, event.step),
+            )
+            for number, cell in enumerate(event.body["cells"], start=1)
         ),
     )
 

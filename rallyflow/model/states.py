@@ -20,6 +20,7 @@ class StepState(StrEnum):
     SKIPPED = "skipped"  # its condition is false, or a step that it needs did not succeed
     CANCELLED = "cancelled"  # stopped by a person before its end
     INTERRUPTED = "interrupted"  # was in flight when its engine stopped or died
+    PAUSED = "paused"  # waits for the answer of a person; what needs it waits as well
 
     @property
     def ended(self) -> bool:
@@ -47,6 +48,7 @@ TRANSITIONS: dict[StepState, frozenset[StepState]] = {
             StepState.RETRYING,  # the error's class is one that the retry policy names
             StepState.CANCELLED,
             StepState.INTERRUPTED,  # found in flight by `resume`, or stopped at a safe point
+            StepState.PAUSED,  # asks a person, or failed with `on_failure: pause`
         }
     ),
     StepState.RETRYING: frozenset({StepState.READY, StepState.CANCELLED, StepState.INTERRUPTED}),
@@ -58,6 +60,7 @@ TRANSITIONS: dict[StepState, frozenset[StepState]] = {
     StepState.SKIPPED: frozenset({StepState.PLANNED}),
     StepState.CANCELLED: frozenset({StepState.PLANNED}),
     StepState.INTERRUPTED: frozenset({StepState.PLANNED}),
+    StepState.PAUSED: frozenset({StepState.PLANNED, StepState.FAILED}),  # by `resume`: tried again, or left as it is
 }
 """Every state with the states that may follow it."""
 
@@ -72,6 +75,7 @@ class RunState(StrEnum):
     INCONCLUSIVE = "inconclusive"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
+    PAUSED = "paused"  # nothing is left to do before a person has answered
 
 
 class ResourceState(StrEnum):

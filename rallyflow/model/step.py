@@ -97,6 +97,16 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person said to a step that had paused."""
+
+    approved: bool
+    values: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
+    time_ns: int = 0  # since the epoch, UTC
+
+
+@dataclass(frozen=True, slots=True)
 class StepContext:
     """What an attempt may use of the outside."""
 
@@ -111,6 +121,7 @@ class StepContext:
     history: History
     log: Logger
     guardian: int  # process id of the engine: what an attempt leaves running must end with it
+    answer: Answer | None = None  # of a person, when the step had paused before
     stop: Event = field(default_factory=Event)  # set when the attempt should come to a safe point soon
     report: Callable[[Progress], None] = lambda _progress: None
 
@@ -131,7 +142,7 @@ class StepContext:
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[OutputsT]):
-    """How an attempt ended when it could be done: succeeded, failed, inconclusive or interrupted."""
+    """How an attempt ended when it could be done: succeeded, failed, inconclusive, interrupted or paused."""
 
     outputs: OutputsT
     state: StepState = StepState.SUCCEEDED
@@ -147,6 +158,13 @@ class StepType(ABC, Generic[InputsT, OutputsT]):
     on_resume: ClassVar[OnResume] = OnResume.IDEMPOTENT
     inline: ClassVar[bool] = False  # runs inside the engine's own process: only for steps that can't block
     locks: ClassVar[tuple[str, ...]] = ()  # held while an attempt runs
+    internal: ClassVar[bool] = False  # made by the compiler: no file can name it in `uses:`
+
+    @classmethod
+    def outputs_for(cls, inputs: Mapping[str, Any]) -> type[BaseModel]:
+        """Return the model of the outputs for `with:` as the file has it, which may hold expressions, or be wrong."""
+        del inputs
+        return cls.Outputs
 
     @abstractmethod
     def run(self, inputs: InputsT, context: StepContext) -> Outcome[OutputsT]:

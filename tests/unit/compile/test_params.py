@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from rallyflow.compile.diagnostics import Diagnostics, Source
-from rallyflow.compile.params import read_value, resolve_params
+from rallyflow.compile.params import resolve_params
+from rallyflow.model.params import read_value
 from rallyflow.model.workflow import Param
 
 

@@ -13,10 +13,12 @@ from rallyflow.engine.messages import (
     Begin,
     Delay,
     Ended,
+    Expanded,
     Finish,
     Halt,
     Judge,
     Judged,
+    Pause,
     RetryDue,
     Revive,
     Revived,
@@ -29,13 +31,17 @@ from rallyflow.engine.session import resumed_view
 from rallyflow.engine.view import failed, new_view, succeeded
 from rallyflow.errors import ErrorClass
 from rallyflow.model.ids import RunId, StepId
-from rallyflow.model.plan import Plan, PlannedStep
+from rallyflow.model.plan import Plan, PlannedStep, foreach_cells
 from rallyflow.model.records import StepRecord
 from rallyflow.model.retry import RetryPolicy
 from rallyflow.model.states import RunState, StepState
 
 RUN = RunId("run")
-LOCKS = ("red", "green", "blue")
+CLAIMS = (
+    *(("lock:red", 1), ("lock:green", 1), ("lock:blue", 1)),
+    *(("limit:two", 1), ("limit:two", 2), ("limit:two", 1)),
+)
+LIMITS = {"two": 2}
 
 
 @dataclass(frozen=True)
@@ -70,21 +76,26 @@ def cases(draw):
             needs=tuple(draw(st.lists(st.sampled_from(names), unique=True, max_size=3)) if names else ()),
             condition=draw(st.sampled_from(["", "", "", "always()", "failure()", "false"])),
             retry=RetryPolicy(attempts=draw(st.integers(1, 3))),
-            locks=tuple(draw(st.lists(st.sampled_from(LOCKS), unique=True, max_size=2))),
-            go_on=draw(st.booleans()),
+            claims=tuple(draw(st.lists(st.sampled_from(CLAIMS), unique_by=lambda claim: claim[0], max_size=3))),
+            on_failure=draw(st.sampled_from(["stop", "stop", "continue", "pause"])),
             inline=draw(st.booleans()),
             revivable=draw(st.booleans()),
         )
-        cells = draw(st.sampled_from([0, 0, 1, 2, 3]))
-        if cells:
+        cells = draw(st.sampled_from([0, 0, 0, 1, 2, 3]))
+        if not cells and draw(st.integers(0, 3)) == 0:
+            items = [f"i{number}" for number in range(draw(st.integers(0, 3)))]
+            steps.append(replace(common, foreach=items, inline=True, revivable=False))
+        elif cells:
             groups[name] = tuple(StepId(f"{name}[n={n}]") for n in range(cells))
             steps.extend(replace(common, id=cell) for cell in groups[name])
         else:
             steps.append(common)
         names.append(name)
     ends = st.sampled_from([StepState.SUCCEEDED] * 4 + [StepState.FAILED, StepState.ERRORED, StepState.INCONCLUSIVE])
-    scripts = {step.id: Script(draw(st.integers(0, 3)), draw(ends)) for step in steps}
-    return Case(Plan("plan", "file", tuple(steps), groups), scripts, draw(st.integers(1, 3)))
+    every = [step.id for step in steps]
+    every.extend(cell.id for step in steps if step.foreach for cell in foreach_cells(step, step.foreach))
+    scripts = {step: Script(draw(st.integers(0, 3)), draw(ends)) for step in every}
+    return Case(Plan("plan", "file", tuple(steps), groups, limits=LIMITS), scripts, draw(st.integers(1, 3)))
 
 
 @dataclass
@@ -129,12 +140,16 @@ class Harness:
                 return [Judged(step, holds)]
             case Start(step, attempt):
                 self.start(step, attempt)
+                if self.view.graph.steps[step].foreach is not None:
+                    return [self.expand(self.view.graph.steps[step])]
                 if self.view.graph.steps[step].inline:
                     return [self.end(step)]
             case Revive(step):
                 self.reviving.add(step)
             case Settle(step, state, _):
                 self.book(step, state)
+            case Pause(step):
+                self.book(step, StepState.PAUSED)
             case Delay(step, _):
                 self.book(step, StepState.RETRYING)
                 self.timers.add(step)
@@ -144,10 +159,19 @@ class Harness:
                 self.finished = state
         return []
 
+    def expand(self, planned):
+        cells = tuple(foreach_cells(planned, planned.foreach))
+        del self.running[planned.id]
+        self.book(planned.id, StepState.SUCCEEDED)
+        self.journal.update((cell.id, (StepState.PLANNED, 0)) for cell in cells)
+        return Expanded(planned.id, cells)
+
     def start(self, step, attempt):
         planned = self.view.graph.steps[step]
         for need in planned.needs:
-            for each in self.case.plan.groups.get(need, (need,)):
+            for each in (need, *self.view.graph.groups.get(need, ())):
+                if each not in self.view.states:
+                    continue  # the name of a matrix step
                 assert self.view.states[each].ended, f"{step} started before {each} had ended"
         self.started.append(step)
         self.running[step] = attempt
@@ -171,11 +195,13 @@ class Harness:
         workers = [step for step, takes in view.running.items() if takes]
         assert len(workers) + view.free == self.case.workers
         assert view.free >= 0
-        for lock, holder in view.held.items():
-            assert holder in view.running
-            assert lock in view.graph.steps[holder].locks
-        holders = [lock for step in self.running for lock in view.graph.steps[step].locks]
-        assert len(holders) == len(set(holders)), "two running steps hold one lock"
+        held = {}
+        for step in view.running:
+            for name, units in view.graph.steps[step].claims if view.states[step] is StepState.RUNNING else ():
+                held[name] = held.get(name, 0) + units
+        assert {name: units for name, units in view.held.items() if units} == held
+        for name, units in held.items():
+            assert units <= view.graph.capacities.get(name, 1), f"more is held of {name} than there is"
         if self.finished is None:
             going_on = self.running or self.reviving or self.timers or any(view.running)
             assert going_on or any(view.states[step] is StepState.PLANNED for step in view.states)
@@ -218,18 +244,23 @@ def first(options):
 def test_a_run_ends_with_every_step_ended_whatever_happens_in_whatever_order(case, data):
     harness = fresh(case)
     states = harness.run(lambda options: data.draw(st.sampled_from(options)))
-    assert all(state.ended for state in states.values())
+    paused = StepState.PAUSED in states.values()
+    assert harness.finished is RunState.PAUSED or not paused
+    assert all(state.ended or (paused and state is StepState.PLANNED) for state in states.values())
     assert states == dict(harness.view.states)
-    assert not harness.view.held
-    assert harness.view.open == 0
+    assert not any(harness.view.held.values())
+    assert not harness.view.pending
+    assert harness.view.open == sum(state in (StepState.PLANNED, StepState.PAUSED) for state in states.values())
     for step, script in case.scripts.items():
         attempts = harness.started.count(step)
-        policy = harness.view.graph.steps[step].retry.attempts
+        policy = harness.view.graph.steps[step].retry.attempts if attempts else 0
         assert attempts <= policy
-        if attempts and script.errors < policy:
-            assert states[step] is script.end
-        elif attempts:
-            assert states[step] is StepState.ERRORED
+        planned = harness.view.graph.steps.get(step)
+        if not attempts or planned.foreach is not None:
+            continue
+        end = script.end if script.errors < policy else StepState.ERRORED
+        pauses = planned.on_failure == "pause" and end is not StepState.SUCCEEDED
+        assert states[step] is (StepState.PAUSED if pauses else end)
 
 
 @settings(max_examples=150, deadline=None)
@@ -266,12 +297,15 @@ def test_a_stop_starts_nothing_new_and_leaves_what_resume_can_take_up(case, data
 
 def resumed(case, journal, *, alive=True):
     """The next session of a run that the journal has like this: finished steps stay, all others are planned again."""
+    plan = case.plan
+    for step in case.plan.steps:
+        if step.foreach is not None and journal[step.id][0].final:
+            plan = plan.expanded(step, step.foreach)
     records = [
-        StepRecord(RUN, step.id, step.name, step.uses, journal[step.id][0], journal[step.id][1])
-        for step in case.plan.steps
+        StepRecord(RUN, step.id, step.name, step.uses, journal[step.id][0], journal[step.id][1]) for step in plan.steps
     ]
     kept = {step: entry for step, entry in journal.items() if entry[0].final}
-    return Harness(case, resumed_view(case.plan, records, case.workers), alive=alive, journal=kept)
+    return Harness(replace(case, plan=plan), resumed_view(plan, records, case.workers), alive=alive, journal=kept)
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,123 @@
+"""What `uses:` names: a step type that is installed, or a workflow, its params and outputs typed like a step's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+
+from rallyflow import plugins
+from rallyflow.compile.files import File, Files
+from rallyflow.errors import PluginError, UsageError
+from rallyflow.model.params import annotation_of, read_value
+from rallyflow.model.step import StepType
+from rallyflow.model.workflow import Param
+
+WORKFLOW = "workflow"
+"""The step type that stands for a workflow in a plan."""
+_DEEPEST = 20
+
+
+class KindError(Exception):
+    """What `uses:` names can't be used; `what` is empty when the file's own errors say why."""
+
+    def __init__(self, code: str, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A step type with the models of its inputs and outputs; of a workflow also its file."""
+
+    step: type[StepType[Any, Any]]
+    inputs: type[BaseModel]
+    outputs: type[BaseModel]
+    file: File | None = None
+
+    @property
+    def version(self) -> str:
+        """What changes when the same inputs may give another result."""
+        return self.file.sha256 if self.file else self.step.version
+
+
+def is_workflow(uses: str) -> bool:
+    """Whether `uses:` names a workflow: by its path, or by its name in a catalog."""
+    return uses.startswith(("./", "../", "/")) or _in_catalog(uses)
+
+
+def plain_kind(uses: str, with_: Mapping[str, Any]) -> Kind:
+    """Return the kind of a step type that is installed; KindError when there is none such."""
+    try:
+        found: type[StepType[Any, Any]] = plugins.step_type(uses)
+    except PluginError as error:
+        raise KindError("RF0214", error.what, error.hint) from error
+    if found.internal:
+        raise KindError(
+            "RF0214", f"{uses!r} can't be used by name", "write the path of a workflow, such as ./load.yaml"
+        )
+    return Kind(found, found.Inputs, found.outputs_for(with_))
+
+
+def find_workflow(uses: str, user: File, chain: tuple[FilePath, ...], files: Files, used_at: str) -> File:
+    """Return the file of a workflow that another file uses; KindError when it can't be.
+
+    `chain` are the real paths of the files that use each other, down to `user`.
+    """
+    path, name = _locate(uses, user)
+    real = path.resolve()
+    if real in chain:
+        circle = " -> ".join(each.name for each in (*chain[chain.index(real) :], real))
+        raise KindError("RF0261", f"a workflow can't use itself: {circle}")
+    if len(chain) >= _DEEPEST:
+        raise KindError("RF0261", f"more than {_DEEPEST} workflows inside each other")
+    try:
+        file = files.load(path, name, used_at)
+    except UsageError as error:
+        raise KindError("RF0260", error.what, f"a path is relative to the folder of {user.path.name}") from error
+    if file is None:
+        raise KindError("", "")
+    return file
+
+
+def _locate(uses: str, user: File) -> tuple[FilePath, str]:
+    folder = user.path.parent
+    if not _in_catalog(uses):
+        return folder / uses, os.path.normpath(FilePath(user.name).parent / uses)
+    from rallyflow.catalogs import CatalogProblem, resolve
+
+    try:
+        found = resolve(uses, folder)
+    except CatalogProblem as problem:
+        raise KindError(problem.code, problem.what, problem.hint) from problem
+    return found.path, found.name
+
+
+def _in_catalog(uses: str) -> bool:
+    return "@" in uses.partition("/")[2]
+
+
+def inputs_model(name: str, params: Mapping[str, Param]) -> type[BaseModel]:
+    """Return the model of `with:` for a workflow with these params."""
+    fields: dict[str, Any] = {}
+    for number, (param, spec) in enumerate(params.items()):
+        annotation: Any = Annotated[annotation_of(spec.type), BeforeValidator(partial(read_value, spec))]
+        default = ... if spec.default is None else spec.default
+        fields[f"p{number}"] = (annotation, Field(default, alias=param, description=spec.description))
+    return create_model(name, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
+
+
+def outputs_model(name: str, outputs: Mapping[str, Any]) -> type[BaseModel]:
+    """Return the model of what a workflow gives: its outputs with their types."""
+    fields: dict[str, Any] = {
+        f"o{number}": (annotation, Field(None, alias=output))
+        for number, (output, annotation) in enumerate(outputs.items())
+    }
+    return create_model(name, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
