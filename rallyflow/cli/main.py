@@ -19,6 +19,7 @@ VERBS = {
     "destroy": "Remove everything that a run made",
     "explain": "Explain an error, a step type or a key of a workflow",
     "graph": "Draw which step waits for which, of a workflow or a run",
+    "init": "Write a workflow to start from",
     "logs": "Print the logs of a run's steps",
     "plan": "Show what a workflow would do, without doing anything",
     "report": "Write the HTML report of a run",
