@@ -107,7 +107,7 @@ def _sort_keys(budget: Budget, values: list[Any], path: Any, *, case_sensitive: 
     price = budget.weigh(found)
     if any(not operators.ordered(one, other) for one, other in pairwise(found)):
         raise NoValue("values of different kinds have no order")
-    budget.spend(price * len(found).bit_length())
+    budget.spend(price * len(found).bit_length() // 8)
     return found if case_sensitive else [_folded(key) for key in found]
 
 
@@ -155,6 +155,7 @@ def _unique(budget: Budget, value: Any, case_sensitive: Any = False, attribute: 
     get = _getter(budget, attribute)
     found: dict[Any, Any] = {}
     for item in _items(budget, value):
+        budget.spend(2)
         key = defined(get(item))
         if isinstance(key, list | tuple | Mapping):
             key = ("json", json_of(key, budget))

@@ -58,6 +58,18 @@ def defined(value: Any) -> Any:
     return value
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None), list, tuple, dict})
+
+
+def data(value: Any) -> Any:
+    """Return a value that something can be done with; an error for what is missing, a function or cells."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(defined(value), Method | Cells) or callable(value):
+        raise _not_data(value)
+    return value
+
+
 def kind_of(value: Any) -> str:
     """Return what a value is, for people: `a text`, `a list`."""
     for kind, name in _KINDS:

@@ -10,9 +10,9 @@ from jinja2 import nodes
 
 from rallyflow.expressions import library, lookup, operators
 from rallyflow.expressions.budget import Budget
-from rallyflow.expressions.failures import ExpressionError, NoValue
+from rallyflow.expressions.failures import NoValue
 from rallyflow.expressions.source import render
-from rallyflow.expressions.values import Method, Missing, defined, text_of
+from rallyflow.expressions.values import Method, Missing, data, defined, text_of
 
 
 class Walker:
@@ -31,19 +31,21 @@ class Walker:
         return HANDLERS[type(node)](self, node)
 
     def value(self, node: nodes.Node) -> Any:
-        """Return a node's value; NoValue when it has none."""
+        """Return a node's value; an error when it has none, or none that is plain data."""
+        return data(self.visit(node))
+
+    def owner(self, node: nodes.Node) -> Any:
+        """Return the value of a node that a field, an item or a call belongs to."""
         return defined(self.visit(node))
+
+    def subject(self, node: nodes.Node) -> Any:
+        """Return the value of a node that a filter or test is for, which may be Missing."""
+        found = self.visit(node)
+        return found if type(found) is Missing else data(found)
 
     def optional(self, node: nodes.Node | None) -> Any:
         """Return the value of a node that need not be there."""
         return self.value(node) if node is not None else None
-
-    def truth(self, node: nodes.Node) -> bool:
-        """Return whether a node's value counts as true."""
-        found = self.value(node)
-        if isinstance(found, Method) or callable(found):
-            raise ExpressionError("a function is not a value", "call it: add () after its name")
-        return bool(found)
 
     def named(self, node: nodes.Call | nodes.Filter | nodes.Test) -> dict[str, Any]:
         """Return the arguments that are given by name."""
@@ -61,11 +63,11 @@ def _const(_walker: Walker, node: nodes.Const) -> Any:
 
 
 def _attribute(walker: Walker, node: nodes.Getattr) -> Any:
-    return lookup.attribute(walker.value(node.node), node.attr, walker.budget, partial(render, node.node))
+    return lookup.attribute(walker.owner(node.node), node.attr, walker.budget, partial(render, node.node))
 
 
 def _item(walker: Walker, node: nodes.Getitem) -> Any:
-    owner = walker.value(node.node)
+    owner = walker.owner(node.node)
     if isinstance(node.arg, nodes.Slice):
         bounds = (node.arg.start, node.arg.stop, node.arg.step)
         return lookup.cut(owner, slice(*(walker.optional(bound) for bound in bounds)), walker.budget)
@@ -85,7 +87,7 @@ def _dict(walker: Walker, node: nodes.Dict) -> dict[Any, Any]:
 
 
 def _conditional(walker: Walker, node: nodes.CondExpr) -> Any:
-    if walker.truth(node.test):
+    if walker.value(node.test):
         return walker.visit(node.expr1)
     if node.expr2 is None:
         return Missing(f"{render(node.test)} does not hold, and there is no else")
@@ -103,7 +105,7 @@ def _or(walker: Walker, node: nodes.Or) -> Any:
 
 
 def _not(walker: Walker, node: nodes.Not) -> bool:
-    return not walker.truth(node.node)
+    return not walker.value(node.node)
 
 
 def _sign(walker: Walker, node: nodes.UnaryExpr) -> Any:
@@ -133,12 +135,12 @@ def _compare(walker: Walker, node: nodes.Compare) -> bool:
 def _filter(walker: Walker, node: nodes.Filter) -> Any:
     assert node.node is not None  # noqa: S101 - only the blocks of templates have filters of nothing
     arguments = [walker.value(argument) for argument in node.args]
-    return library.call_filter(walker.budget, node.name, walker.visit(node.node), arguments, walker.named(node))
+    return library.call_filter(walker.budget, node.name, walker.subject(node.node), arguments, walker.named(node))
 
 
 def _test(walker: Walker, node: nodes.Test) -> bool:
     arguments = [walker.value(argument) for argument in node.args]
-    return library.call_test(walker.budget, node.name, walker.visit(node.node), arguments, walker.named(node))
+    return library.call_test(walker.budget, node.name, walker.subject(node.node), arguments, walker.named(node))
 
 
 def _call(walker: Walker, node: nodes.Call) -> Any:
@@ -146,7 +148,7 @@ def _call(walker: Walker, node: nodes.Call) -> Any:
     named = walker.named(node)
     if isinstance(node.node, nodes.Name) and node.node.name == "range":
         return library.bounded_range(walker.budget, *arguments, **named)
-    function = walker.value(node.node)
+    function = walker.owner(node.node)
     if isinstance(function, Method):
         return lookup.call(function, arguments, named, walker.budget)
     if isinstance(node.node, nodes.Name) and callable(function):
