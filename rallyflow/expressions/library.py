@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
@@ -21,6 +22,7 @@ from rallyflow.expressions.values import Missing, defined, json_of, kind_of, tex
 from rallyflow.hints import did_you_mean
 from rallyflow.units import parse_duration, parse_size
 
+_WORDS = re.compile(r"([-\s({\[<]+)")
 _MAX_RANGE = 10_000
 _MAX_BOUND = 2**53
 LOOKED_UP = frozenset({"default", "defined", "undefined"})
@@ -48,6 +50,8 @@ def find(kind: str, name: Any) -> Callable[..., Any]:
     table = FILTERS if kind == "filter" else TESTS
     if not isinstance(name, str) or name not in table:
         hint = did_you_mean(name, table) if isinstance(name, str) else ""
+        if isinstance(name, str) and "." in name:
+            hint = "put parentheses around a filter before the dot: (a | first).name"
         raise ExpressionError(f"there is no {kind} {name!r}", hint, "RF0241")
     return table[name]
 
@@ -78,6 +82,10 @@ def _text(function: Callable[[str], str]) -> Callable[[Budget, Any], str]:
         return function(text)
 
     return changed
+
+
+def _titled(text: str) -> str:
+    return "".join(word[:1].upper() + word[1:].lower() for word in _WORDS.split(text))
 
 
 # --- what filters look at: the item itself, or a field of it ---
@@ -316,7 +324,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "split": _split,
     "string": lambda budget, value: text_of(value, budget),
     "sum": _sum,
-    "title": _text(str.title),
+    "title": _text(_titled),
     "trim": _trim,
     "unique": _unique,
     "upper": _text(str.upper),

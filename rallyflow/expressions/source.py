@@ -28,6 +28,11 @@ def _operand(node: nodes.Node) -> str:
     return text if type(node) in _ATOMS else f"({text})"
 
 
+def _owner(node: nodes.Node) -> str:
+    """Return the source of a node that a field, an item or a call belongs to."""
+    return f"({render(node)})" if isinstance(node, nodes.Filter) else _operand(node)
+
+
 def _listed(found: list[Any]) -> str:
     return ", ".join(map(render, found))
 
@@ -48,9 +53,9 @@ def _test(node: nodes.Test) -> str:
 
 def _item(node: nodes.Getitem) -> str:
     if not isinstance(node.arg, nodes.Slice):
-        return f"{_operand(node.node)}[{render(node.arg)}]"
+        return f"{_owner(node.node)}[{render(node.arg)}]"
     start, stop, step = (render(bound) if bound else "" for bound in (node.arg.start, node.arg.stop, node.arg.step))
-    return f"{_operand(node.node)}[{start}:{stop}{':' + step if step else ''}]"
+    return f"{_owner(node.node)}[{start}:{stop}{':' + step if step else ''}]"
 
 
 def _tuple(node: nodes.Tuple) -> str:
@@ -90,14 +95,14 @@ _ATOMS: tuple[type[nodes.Expr], ...] = (
     nodes.Tuple,
 )
 _RENDERERS: dict[type[nodes.Node], Callable[[Any], str]] = {
-    nodes.Call: lambda node: f"{_operand(node.node)}({_arguments(node)})",
+    nodes.Call: lambda node: f"{_owner(node.node)}({_arguments(node)})",
     nodes.Compare: _compare,
     nodes.Concat: lambda node: " ~ ".join(map(_operand, node.nodes)),
     nodes.CondExpr: _conditional,
     nodes.Const: _const,
     nodes.Dict: _dict,
     nodes.Filter: _filter,
-    nodes.Getattr: lambda node: f"{_operand(node.node)}.{node.attr}",
+    nodes.Getattr: lambda node: f"{_owner(node.node)}.{node.attr}",
     nodes.Getitem: _item,
     nodes.List: lambda node: f"[{_listed(node.items)}]",
     nodes.Name: lambda node: str(node.name),
