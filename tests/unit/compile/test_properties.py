@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rallyflow.compile.compiler import compile_data
@@ -45,6 +46,16 @@ KEYS = st.sampled_from(
         "value",
         "run",
         "<<",
+        "foreach",
+        "limits",
+        "on_failure",
+        "types",
+        "attempt",
+        "step",
+        "env",
+        "file",
+        "noop",
+        "deploy",
         "a",
         "b",
         "n",
@@ -60,6 +71,13 @@ EXPRESSIONS = st.sampled_from(
             "${{ steps.a.where(n=1) }}",
         ),
         *("${{ matrix.n }}", "${{ run.id }}", "${{ secrets.a }}", "${{ [params.a, matrix.n] }}", "${{ range(3) }}"),
+        *("${{ item }}", "${{ item.a }}", "${{ steps.a.value | map(attribute='x') | list }}", "${{ params }}"),
+        *(
+            "${{ steps.b.stdout.split() }}",
+            "${{ steps.a.exit_code + 1 }}",
+            "${{ params.n | length }}",
+            "${{ item[0] }}",
+        ),
         *("${{", "${{ }}", "x ${{ 1 / 0 }} y", "${{ 1 if 0 }}", "${{ failure }}", "${{ failure() }}", "}}"),
     ]
 )
@@ -78,12 +96,28 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=5),
     max_leaves=12,
 )
+USES = [
+    *(
+        "noop",
+        "shell",
+        "wait",
+        "approve",
+        "provision/local",
+        "verify/api",
+        "deploy/embedded",
+        "benchmark",
+        "report/html",
+    ),
+    *("./nowhere.yaml", "catalog/nothing@1", "workflow", "nope", "deploy"),
+]
 STEPS = st.dictionaries(
     st.sampled_from("abc"),
     st.fixed_dictionaries(
-        {"uses": st.sampled_from(["noop", "shell", "provision/local", "verify/api"])},
+        {"uses": st.sampled_from(USES)},
         optional={
-            "with": st.dictionaries(st.sampled_from(["value", "run", "cloud", "servers"]), VALUES, max_size=2),
+            "with": st.dictionaries(
+                st.sampled_from(["value", "run", "cloud", "servers", "for", "message", "of"]), VALUES, max_size=2
+            ),
             "needs": st.lists(st.sampled_from("abcd"), max_size=2),
             "matrix": st.dictionaries(
                 st.sampled_from(["n", "m", "order", "include", "exclude", "seed"]), VALUES, max_size=3
@@ -91,14 +125,38 @@ STEPS = st.dictionaries(
             "if": EXPRESSIONS | VALUES,
             "timeout": VALUES,
             "retry": VALUES,
+            "foreach": EXPRESSIONS | VALUES,
+            "limits": VALUES,
+            "locks": VALUES,
+            "on_failure": st.sampled_from(["stop", "continue", "pause"]) | VALUES,
         },
     ),
     max_size=3,
 )
 FILES = st.fixed_dictionaries(
     {"rallyflow": st.just(1), "name": st.just("x"), "steps": STEPS | VALUES},
-    optional=dict.fromkeys(("params", "secrets", "defaults", "outputs", "teardown"), VALUES),
+    optional=dict.fromkeys(("params", "secrets", "defaults", "outputs", "teardown", "limits"), VALUES),
 )
+TYPED = st.fixed_dictionaries(
+    {
+        "rallyflow": st.just(1),
+        "name": st.just("x"),
+        "params": st.dictionaries(
+            st.sampled_from(["a", "b", "n"]),
+            st.fixed_dictionaries(
+                {
+                    "type": st.sampled_from(
+                        ["int", "str", "list(int)", "map(str)", "duration", "enum", "Cloud", "list(Server)"]
+                    )
+                },
+                optional={"default": VALUES, "min": VALUES, "max": VALUES, "choices": VALUES, "pattern": VALUES},
+            ),
+            max_size=3,
+        ),
+        "steps": STEPS,
+    }
+)
+"""Files that are right in most places, so that what comes after reading is reached."""
 PIECES = st.sampled_from(
     [
         "params",
@@ -185,8 +243,8 @@ def test_any_structure(data):
     compiled(yaml.safe_dump(data, allow_unicode=True).encode(errors="replace"))
 
 
-@settings(max_examples=300, deadline=None)
-@given(FILES)
+@settings(max_examples=200, deadline=None)
+@given(FILES | TYPED)
 def test_any_workflow(data):
     compiled(yaml.safe_dump(data).encode(errors="replace"))
 
@@ -200,7 +258,7 @@ def outcome_of(source):
         evaluate_template("${{ " + source + " }}!", values)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=14).map(" ".join) | st.lists(PIECES, max_size=14).map("".join))
 def test_any_expression(source):
     outcome_of(source)
@@ -209,4 +267,18 @@ def test_any_expression(source):
 @settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_as_an_expression(source):
+    outcome_of(source)
+
+
+@pytest.mark.slow
+@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(FILES | TYPED)
+def test_any_workflow_of_very_many(data):
+    compiled(yaml.safe_dump(data).encode(errors="replace"))
+
+
+@pytest.mark.slow
+@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(PIECES, max_size=20).map(" ".join))
+def test_any_expression_of_very_many(source):
     outcome_of(source)
