@@ -7,14 +7,14 @@ import sys
 import click
 
 from rallyflow.cli.live import Lines
-from rallyflow.cli.options import home_option, json_option, open_reader
+from rallyflow.cli.options import completing, home_option, json_option, open_reader
 from rallyflow.cli.output import colour, print_json, print_table, say, show_error
 from rallyflow.errors import Exit, LeftBehind
 from rallyflow.settings import Home
 
 
 @click.command("destroy", short_help="remove what a run made")
-@click.argument("run")
+@click.argument("run", shell_complete=completing("runs"))
 @click.option("-y", "--yes", is_flag=True, help="Do not ask")
 @home_option
 @json_option

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rallyflow.cli.options import json_option
+from rallyflow.cli.options import completing, json_option
 from rallyflow.cli.output import colour, print_json
 from rallyflow.errors import Exit
 
@@ -22,7 +22,7 @@ _WIDEST = 100
 
 
 @click.command("explain", short_help="explain an error, a step type or a key of a workflow")
-@click.argument("what", required=False)
+@click.argument("what", required=False, shell_complete=completing("words"))
 @json_option
 def command(what: str | None, as_json: bool) -> Exit:
     """Explain an error code, a step type, a key of a workflow file, a filter of expressions, or an exit code.

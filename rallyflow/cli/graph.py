@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rallyflow.cli.options import home_option, json_option, open_reader, params_options, read_params
+from rallyflow.cli.options import completing, home_option, json_option, open_reader, params_options, read_params
 from rallyflow.cli.output import colour, print_json, say
 from rallyflow.errors import Exit, StorageError, UsageError
 from rallyflow.settings import Home
@@ -27,7 +27,12 @@ _COLOURS = {"good": "green", "bad": "red", "warn": "yellow", "busy": "cyan", "ca
 @click.command("graph", short_help="draw the graph of a workflow or a run")
 @click.argument("workflow", type=click.Path(path_type=Path), required=False)
 @params_options
-@click.option("--run", metavar="RUN", help="Draw this run, coloured by the states of its steps; FILE is not needed")
+@click.option(
+    "--run",
+    metavar="RUN",
+    help="Draw this run, coloured by the states of its steps; FILE is not needed",
+    shell_complete=completing("runs"),
+)
 @click.option("--cells", is_flag=True, help="Draw every cell of a matrix, not one node for all of them")
 @click.option(
     "--format",

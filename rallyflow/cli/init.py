@@ -8,14 +8,21 @@ from pathlib import Path
 
 import click
 
-from rallyflow.cli.options import json_option
+from rallyflow.cli.options import completing, json_option
 from rallyflow.cli.output import colour, print_json, print_table, say
 from rallyflow.errors import Exit, StorageError, UsageError
 
 
 @click.command("init", short_help="write a workflow to start from")
 @click.argument("path", type=click.Path(path_type=Path), required=False)
-@click.option("--template", metavar="NAME", default="quickstart", show_default=True, help="What to start from")
+@click.option(
+    "--template",
+    metavar="NAME",
+    default="quickstart",
+    show_default=True,
+    help="What to start from",
+    shell_complete=completing("templates"),
+)
 @click.option("--list", "listed", is_flag=True, help="List the templates")
 @click.option("--schema/--no-schema", default=True, help="Write a JSON Schema beside it, for editors  [default: yes]")
 @click.option("--force", is_flag=True, help="Overwrite what is there")

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from rallyflow.cli.options import home_option, open_reader, run_argument
+from rallyflow.cli.options import completing, home_option, open_reader, run_argument
 from rallyflow.cli.output import colour, say
 from rallyflow.errors import Exit, UsageError
 from rallyflow.hints import did_you_mean
@@ -16,7 +16,7 @@ from rallyflow.settings import Home
 
 @click.command("logs", short_help="print logs")
 @run_argument
-@click.argument("step", default="")
+@click.argument("step", default="", shell_complete=completing("steps"))
 @click.option("--attempt", type=int, help="Only this attempt")
 @home_option
 def command(run: str, step: str, attempt: int | None, home: str | None) -> Exit:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from rallyflow.cli.options import home_option, json_option, open_reader
+from rallyflow.cli.options import completing, home_option, json_option, open_reader
 from rallyflow.cli.output import print_json, print_table
 from rallyflow.errors import Exit
 from rallyflow.settings import Home
 
 
 @click.command("resources", short_help="list what runs left")
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=completing("runs"))
 @home_option
 @json_option
 def command(run: str | None, home: str | None, as_json: bool) -> Exit:

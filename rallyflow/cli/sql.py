@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rallyflow.cli.options import home_option, json_option, open_reader
+from rallyflow.cli.options import completing, home_option, json_option, open_reader
 from rallyflow.cli.output import colour, print_json, print_table, say
 from rallyflow.errors import Exit, UsageError
 from rallyflow.settings import Home
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 @click.command("sql", short_help="query the measurements")
 @click.argument("query")
-@click.option("--run", "runs", multiple=True, metavar="RUN", help="Only these runs; may be repeated  [default: all]")
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    metavar="RUN",
+    help="Only these runs; may be repeated  [default: all]",
+    shell_complete=completing("runs"),
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV")
 @home_option
 @json_option
