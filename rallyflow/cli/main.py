@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from rallyflow.errors import Exit, InternalError, RallyflowError
 VERBS = {
     "apply": "Compile a workflow and run it",
     "catalog": "Use workflows of others by name and version: list, show, add, update, verify",
+    "completion": "Print a script that completes commands in a shell",
     "destroy": "Remove everything that a run made",
     "explain": "Explain an error, a step type or a key of a workflow",
     "graph": "Draw which step waits for which, of a workflow or a run",
@@ -57,6 +59,13 @@ class Verbs(click.Group):
         command: click.Command = importlib.import_module(f"rallyflow.cli.{name}").command
         return command
 
+    def shell_complete(self, _context: click.Context, incomplete: str) -> list[Any]:
+        """Complete a verb without loading any."""
+        from click.shell_completion import CompletionItem
+
+        found = {name: text for name, text in VERBS.items() if name.startswith(incomplete)}
+        return [CompletionItem(name, help=text) for name, text in found.items()]
+
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -91,6 +100,10 @@ def cli() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns its exit code. Data goes to stdout, everything else to stderr."""
+    if "_RALLYFLOW_COMPLETE" in os.environ:
+        from rallyflow.cli.completion import answer
+
+        return answer()
     try:
         result: Any = cli.main(args=list(arguments), prog_name="rallyflow", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):

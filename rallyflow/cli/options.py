@@ -13,15 +13,30 @@ from rallyflow.errors import UsageError
 from rallyflow.settings import Home
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from rallyflow.journal.reader import JournalReader
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def completing(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]:
+    """Return a function of completing.py by name, which is loaded when a shell asks."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        from rallyflow.cli import completing
+
+        found: list[CompletionItem[str]] = getattr(completing, kind)(context, parameter, incomplete)
+        return found
+
+    return complete
+
 
 home_option = click.option(
     "--home", metavar="DIR", help="Where runs are kept  [default: $RALLYFLOW_HOME, else .rallyflow]"
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs")
-run_argument = click.argument("run", default="@latest")
+run_argument = click.argument("run", default="@latest", shell_complete=completing("runs"))
 workers_option = click.option(
     "--parallel",
     default=4,
@@ -34,7 +49,13 @@ workers_option = click.option(
 def params_options(function: F) -> F:
     """Add -p/--param and --params."""
     one = click.option(
-        "-p", "--param", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a param; may be repeated"
+        "-p",
+        "--param",
+        "pairs",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Set a param; may be repeated",
+        shell_complete=completing("params"),
     )
     file = click.option("--params", "params_file", type=click.Path(path_type=Path), help="A YAML file with params")
     return one(file(function))
