@@ -84,7 +84,7 @@ def _fetch(url: str, ref: str, folder: Path) -> str:
         if not _COMMIT.fullmatch(ref):
             raise
         # a server that does not give a commit alone gives it with all branches and tags
-        _git(folder, "fetch", "--quiet", "--", url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+        _git(folder, "fetch", "--quiet", "--", url, "+refs/heads/*:refs/all/heads/*", "+refs/tags/*:refs/all/tags/*")
         return ref
     return "FETCH_HEAD"
 

@@ -79,7 +79,7 @@ class Shelf:
         if name not in sources.installed():
             hint = did_you_mean(name, self.names(), "the catalogs are: {}")
             raise CatalogProblem(
-                NOT_FOUND, f"there is no catalog {name!r}", f"{hint}; `rallyflow catalog add` adds one"
+                NOT_FOUND, f"there is no catalog {name!r}", f"`rallyflow catalog add SOURCE` adds one; {hint}"
             )
         return look(name, sources.PackageSource(name))
 

@@ -56,7 +56,7 @@ def add(text: str, path: Path, name: str | None = None) -> tuple[str, Pin]:
 
 
 def update(path: Path, names: Sequence[str]) -> list[Change]:
-    """Pin what the sources of catalogs (of all, when none is named) have now; UsageError for a name that is not pinned."""
+    """Pin what the sources of catalogs (of all, when none is named) have now; UsageError for one that is not pinned."""
     with locking.changing(path) as lock:
         for name in names:
             if name not in lock.pins:

@@ -30,7 +30,23 @@ def _dir_option(function: F) -> F:
     )(function)
 
 
-@click.group("catalog", short_help="use workflows of others by name and version")
+class _Verbs(click.Group):
+    """Shows all mistakes in the file of a catalog, where a workflow that uses it would show the first."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the verb."""
+        from rallyflow.catalogs import CatalogProblem
+        from rallyflow.errors import WorkflowInvalid
+
+        try:
+            return super().invoke(context)
+        except CatalogProblem as problem:
+            if isinstance(problem.__cause__, WorkflowInvalid):
+                raise problem.__cause__ from None
+            raise
+
+
+@click.group("catalog", cls=_Verbs, short_help="use workflows of others by name and version")
 def command() -> None:
     """Use workflows of others by name and version: `uses: CATALOG/WORKFLOW@VERSION`.
 
@@ -106,9 +122,8 @@ def add_command(source: str, name: str | None, folder: Path | None) -> Exit:
     path = _lock_path(folder)
     name, pin = add(source, path, _checked(name))
     say(f"{name} {_named(pin)} is pinned in {path}")
-    say(
-        f"use it as `uses: {name}/WORKFLOW@{shortest(pin.version)}`; `rallyflow catalog show {name}` lists its workflows"
-    )
+    uses = f"{name}/WORKFLOW@{shortest(pin.version)}"
+    say(f"use it as `uses: {uses}`; `rallyflow catalog show {name}` lists its workflows")
     return Exit.OK
 
 
