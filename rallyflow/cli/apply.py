@@ -38,8 +38,9 @@ def command(
 
     plan = compile_file(workflow, read_params(pairs, params_file))
     text = workflow.read_bytes()
+    place = Home.find(home)
 
     def start(listener: Any, signals: Any) -> Any:
-        return begin(Home.find(home), plan, text, workers=parallel, listener=listener, signals=signals)
+        return begin(place, plan, text, workers=parallel, listener=listener, signals=signals)
 
-    return run_session(start, as_json=as_json)
+    return run_session(place, start, workers=parallel, as_json=as_json)

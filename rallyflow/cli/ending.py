@@ -7,14 +7,17 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from rallyflow.cli import asking
 from rallyflow.cli.live import STYLES, EventLines, Lines, listener
 from rallyflow.cli.output import colour, say, show_error
-from rallyflow.engine.session import Ending
+from rallyflow.cli.options import open_reader
+from rallyflow.engine.session import Ending, resume
 from rallyflow.engine.signals import LeaveNow, Signals
 from rallyflow.errors import Exit, LeftBehind, RallyflowError, StorageError
 from rallyflow.journal.store import Event
 from rallyflow.model.ids import RunId
 from rallyflow.model.states import RunState
+from rallyflow.settings import Home
 
 EXITS = {
     RunState.SUCCEEDED: Exit.OK,
@@ -42,8 +45,24 @@ class _Remembering:
         self.inner.progressed(step, progress)
 
 
-def run_session(start: Callable[[Any, Signals], Ending], *, as_json: bool) -> Exit:
-    """Run a session under signal handling and a live view; returns the exit code."""
+def run_session(home: Home, start: Callable[[Any, Signals], Ending], *, workers: int, as_json: bool) -> Exit:
+    """Run a session, and go on when somebody at the terminal has answered what it waits for; returns the exit code."""
+    code = _run_session(start, as_json=as_json)
+    while isinstance(code, Ending):
+        run = code.run
+        reader = open_reader(home)
+        if not asking.ask_all(reader, home, run):
+            return Exit.PAUSED
+
+        def again(listener: Any, signals: Signals, run: RunId = run) -> Ending:
+            return resume(home, run, workers=workers, listener=listener, signals=signals)
+
+        code = _run_session(again, as_json=as_json)
+    return code
+
+
+def _run_session(start: Callable[[Any, Signals], Ending], *, as_json: bool) -> Exit | Ending:
+    """Run a session under signal handling and a live view; returns how it ended when somebody can answer now."""
     inner = listener(as_json=as_json)
     watching = _Remembering(inner)
     signals = Signals(inner.stopping)
@@ -59,6 +78,8 @@ def run_session(start: Callable[[Any, Signals], Ending], *, as_json: bool) -> Ex
         return error.exit_code
     if not as_json:
         _say_ending(ending)
+        if ending.state is RunState.PAUSED and asking.can_ask():
+            return ending
     return _exit_code(ending)
 
 

@@ -33,6 +33,7 @@ STYLES = {
     "interrupted": "yellow",
     "retrying": "yellow",
     "running": "blue",
+    "paused": "yellow",
 }
 SIGNS = {
     "succeeded": "✔",
@@ -41,6 +42,7 @@ SIGNS = {
     "inconclusive": "?",
     "skipped": "-",
     "retrying": "↻",
+    "paused": "‖",
 }
 
 
@@ -117,13 +119,16 @@ class Lines:
         match event.kind:
             case "intent":
                 self.started[event.step] = event.time_ns
+            case "expanded":
+                count = len(event.body["cells"])
+                return self._line(event.state, event.step, f"{count} item{'s' * (count != 1)}")
             case "outcome":
                 return self._outcome(event)
             case "revived":
                 return self._line("succeeded", event.step, "kept: still answers")
             case "settled" if event.state != StepState.SKIPPED:
                 return f"  {event.step}: {reason}"
-            case "settled" | "retry" | "interrupted":
+            case "settled" | "retry" | "interrupted" | "paused":
                 return self._line(event.state, event.step, reason)
         return ""
 

@@ -71,6 +71,12 @@ def read_params(pairs: Sequence[str], file: Path | None) -> dict[str, Any]:
         if not isinstance(loaded, dict):
             raise UsageError(f"the params file {file} must map names to values")
         given.update(loaded)
+    return {**given, **pairs_of(pairs)}
+
+
+def pairs_of(pairs: Sequence[str]) -> dict[str, str]:
+    """Return the values of -p NAME=VALUE by name; UsageError for what is none."""
+    given = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:

@@ -31,4 +31,4 @@ def command(run: str, parallel: int, home: str | None, as_json: bool) -> Exit:
     def start(listener: Any, signals: Any) -> Any:
         return resume(place, record.id, workers=parallel, listener=listener, signals=signals)
 
-    return run_session(start, as_json=as_json)
+    return run_session(place, start, workers=parallel, as_json=as_json)

@@ -85,7 +85,7 @@ def resolve_params(
             )
             continue
         try:
-            values[name] = read_value(spec, _from_text(raw, spec) if origin else raw)
+            values[name] = read_value(spec, from_text(raw, spec) if origin else raw)
         except ValueError as error:
             place = ("params", name) if origin else ("params", name, "default")
             errors.value(place, "RF0304", f"the param {name!r}{origin}: {error}", f"its type is {spec.type}")
@@ -107,7 +107,8 @@ def _how_to_give(name: str, spec: Param) -> str:
     return f"give one with -p {name}=…, or a default"
 
 
-def _from_text(raw: Any, spec: Param) -> Any:
+def from_text(raw: Any, spec: Param) -> Any:
+    """Return what a text from a command line or a variable means for a param; ValueError when it can't be read."""
     if not isinstance(raw, str) or spec.type == "str":
         return raw
     if spec.type == "enum":

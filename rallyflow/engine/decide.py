@@ -90,6 +90,7 @@ class _Turn:
         self.free = view.free
         self.open = view.open
         self.stop = view.stop
+        self.left_out = view.left_out.mutate()
         self.pending = view.pending
         self.commands: list[Command] = []
         self.released: deque[StepId] = deque()
@@ -191,6 +192,7 @@ class _Turn:
             self.open,
             self.stop,
             self.tally.finish(),
+            self.left_out.finish(),
             self.pending,
         )
         return view, self.commands
@@ -315,13 +317,17 @@ class _Turn:
         self.open -= 1
         self.tally[state] = self.tally.get(state, 0) + 1
         for node in self.graph.nodes_of(step):
-            if not good(self.graph, step, state):
+            if node != step and state is StepState.SKIPPED and not blamed:
+                self.left_out[node] = self.left_out.get(node, 0) + 1
+            elif not good(self.graph, step, state):
                 self.spoiled[node] = self.spoiled.get(node, 0) + 1
                 self.blamed[node] = self.blamed.get(node, 0) + (blamed or state in _BLAMED)
             if node in self.left:
                 self.left[node] -= 1
                 if self.left[node]:
                     continue
+                if self.left_out.get(node, 0) == len(self.graph.groups.get(node, ())) > 0:
+                    self.spoiled[node] = self.spoiled.get(node, 0) + 1  # left out as a whole
             for dependent in self.graph.dependents.get(node, ()):
                 self.waiting[dependent] -= 1
                 if self.waiting[dependent] == 0:

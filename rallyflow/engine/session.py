@@ -24,7 +24,7 @@ from rallyflow.errors import StorageError, UsageError
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Event, Journal, guarded
 from rallyflow.model.ids import RunId, StepId, new_run_id
-from rallyflow.model.plan import Plan, plan_from_json, plan_to_json
+from rallyflow.model.plan import Plan, PlannedStep, plan_from_json, plan_to_json
 from rallyflow.model.records import Resource, RunRecord, StepRecord
 from rallyflow.model.secret import Secret
 from rallyflow.model.states import RunState, StepState
@@ -153,7 +153,7 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         secrets = read_secrets((plan := read_plan(session.place.directory)).secrets, base=record.workflow.parent)
         answers = session.reader.answers(run)
         plan = plan_as_it_went(plan, session.reader.steps(run), answers)
-        _check_resumable(record, session.reader.steps(run))
+        _check_resumable(record, plan, session.reader.steps(run))
         _reopen(session, plan, answers, listener)
         steps = session.reader.steps(run)
         values = _values(plan, session, secrets)
@@ -170,14 +170,19 @@ def plan_as_it_went(plan: Plan, steps: Sequence[StepRecord], answers: Mapping[St
         record = records.get(planned.id)
         if planned.foreach is not None and record is not None and record.state.final:
             plan = plan.expanded(planned, record.outputs["items"])
-    accepted = {step for step, answer in answers.items() if answer.approved}
-    return replace(
-        plan,
-        steps=tuple(
-            replace(step, on_failure="continue") if step.on_failure == "pause" and step.id in accepted else step
-            for step in plan.steps
-        ),
-    )
+    return replace(plan, steps=tuple(_answered(step, answers.get(step.id)) for step in plan.steps))
+
+
+def _answered(step: PlannedStep, answer: Answer | None) -> PlannedStep:
+    """Return a step that pauses when it fails as one for which a person has decided what its failure means."""
+    if step.on_failure != "pause" or answer is None:
+        return step
+    return replace(step, on_failure="continue" if answer.approved else "stop")
+
+
+def is_done(step: PlannedStep, state: StepState) -> bool:
+    """Whether a step stays as an earlier session left it; a failure that nobody has decided about does not."""
+    return state is StepState.SUCCEEDED or (state.final and step.on_failure != "pause")
 
 
 def destroy(home: Home, run: RunId, listener: Listener) -> tuple[int, list[NotRemoved]]:
@@ -209,7 +214,8 @@ def destroy(home: Home, run: RunId, listener: Listener) -> tuple[int, list[NotRe
 
 def resumed_view(plan: Plan, steps: list[StepRecord], workers: int) -> View:
     """Return the view of a run that goes on: finished steps stay finished, those that left something are probed."""
-    done = {step.id: step.state for step in steps if step.state.final}
+    planned = {step.id: step for step in plan.steps}
+    done = {step.id: step.state for step in steps if is_done(planned[step.id], step.state)}
     needed = _ancestors_of_open(plan, done)
     return new_view(
         plan,
@@ -248,8 +254,9 @@ def _ancestors_of_open(plan: Plan, done: Mapping[StepId, StepState]) -> set[Step
     return found
 
 
-def _check_resumable(run: RunRecord, steps: list[StepRecord]) -> None:
-    if run.state is not RunState.RUNNING and all(step.state.final for step in steps):
+def _check_resumable(run: RunRecord, plan: Plan, steps: list[StepRecord]) -> None:
+    planned = {step.id: step for step in plan.steps}
+    if run.state is not RunState.RUNNING and all(is_done(planned[step.id], step.state) for step in steps):
         raise UsageError(
             f"run {run.id} has {run.state}: there is nothing to resume",
             hint=f"look at it with `rallyflow show {run.id}`, or start anew with `rallyflow apply`",
@@ -260,15 +267,16 @@ def _reopen(session: Session, plan: Plan, answers: Mapping[StepId, Answer], list
     """Book that the run goes on, which attempts were in flight, and that unfinished steps are planned again."""
     now = time.time_ns()
     events = [Event("run_resumed", session.run, state=RunState.RUNNING, time_ns=now)]
-    pausing = {step.id for step in plan.steps if step.uses != APPROVE}
+    planned = {step.id: step for step in plan.steps}
     for step in session.reader.steps(session.run):
         if step.state in _OPEN_AFTER_DEATH:
             reason = {"reason": "in flight when the engine ended"}
             events.append(Event("interrupted", session.run, step.id, step.attempt, StepState.INTERRUPTED, now, reason))
-        if step.state is StepState.PAUSED and step.id in pausing and step.id in answers:
+        decided = step.state is StepState.PAUSED and step.uses != APPROVE and step.id in answers
+        if decided:
             body = {"reason": _decided(step, answers[step.id]), "error": step.error}
             events.append(Event("settled", session.run, step.id, step.attempt, StepState.FAILED, now, body))
-        elif not step.state.final and step.state is not StepState.PLANNED:
+        elif not is_done(planned[step.id], step.state) and step.state is not StepState.PLANNED:
             events.append(Event("reopened", session.run, step.id, step.attempt, StepState.PLANNED, now))
     session.journal.record(events)
     for event in events:

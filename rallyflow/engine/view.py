@@ -80,6 +80,7 @@ class View:
     open: int  # steps that have not ended
     stop: Stop = Stop.NO
     tally: Map[StepState, int] = field(default_factory=Map)
+    left_out: Map[str, int] = field(default_factory=Map)  # by group: cells whose own condition did not hold
     pending: int = 0  # steps that something outside will tell of: a condition that is evaluated, a delay
 
 

@@ -54,9 +54,9 @@ TRANSITIONS: dict[StepState, frozenset[StepState]] = {
     StepState.RETRYING: frozenset({StepState.READY, StepState.CANCELLED, StepState.INTERRUPTED}),
     StepState.REVIVING: frozenset({StepState.SUCCEEDED, StepState.PLANNED, StepState.ERRORED, StepState.CANCELLED}),
     StepState.SUCCEEDED: frozenset({StepState.REVIVING}),  # on resume, when a later step needs what it made
-    StepState.FAILED: frozenset(),
-    StepState.INCONCLUSIVE: frozenset(),
-    StepState.ERRORED: frozenset({StepState.PLANNED}),  # the rest only by `resume`
+    StepState.FAILED: frozenset({StepState.PLANNED}),  # the rest only by `resume`; these two with `on_failure: pause`
+    StepState.INCONCLUSIVE: frozenset({StepState.PLANNED}),
+    StepState.ERRORED: frozenset({StepState.PLANNED}),
     StepState.SKIPPED: frozenset({StepState.PLANNED}),
     StepState.CANCELLED: frozenset({StepState.PLANNED}),
     StepState.INTERRUPTED: frozenset({StepState.PLANNED}),

@@ -29,7 +29,7 @@ def refused(done, code, exit_code, *texts):
     ("body", "code", "place", "hint"),
     [
         ("  a: {uses: noop, neds: [b]}\n", "RF0210", ":4:19", "did you mean 'needs'?"),
-        ("  a: {uses: shell, with: {run: [ls]}}\n", "RF0212", ":4:32", "valid string"),
+        ("  a: {uses: shell, with: {run: [ls]}}\n", "RF0212", ":4:32", "takes a text"),
         ("  a: {uses: noop, needs: [b]}\n  b: {uses: noop, needs: [a]}\n", "RF0221", ":4:3", "a -> b -> a"),
         ("  a: {uses: noop, needs: [c]}\n", "RF0220", ":4:27", "there are: a"),
         ("  a: {uses: noop}\n  a: {uses: noop}\n", "RF0203", ":5:3", "line 4"),
@@ -82,7 +82,7 @@ def test_missing_secrets_are_named_before_anything_runs(cli):
     path = cli.workflow("rallyflow: 1\nname: s\nsecrets: [api-token]\nsteps: {a: {uses: noop}}\n")
     refused(cli.run("apply", path), "RF0101", Exit.USAGE, "RALLYFLOW_SECRET_API_TOKEN", "environment")
     assert not cli.home.exists()
-    cli.ok("apply", path, RALLYFLOW_SECRET_API_TOKEN="x")
+    cli.ok("apply", path, RALLYFLOW_SECRET_API_TOKEN="sesame")
 
 
 def test_runs_that_are_not_there(cli):

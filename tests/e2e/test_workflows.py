@@ -14,7 +14,7 @@ SMALL = {
     "boot-and-list": ("-p", "requests=6"),
     "snapshot": ("-p", "requests=4"),
 }
-SHIPPED = sorted(path.stem for path in WORKFLOWS.glob("*.yaml"))
+SHIPPED = sorted(path.stem for path in WORKFLOWS.glob("*.yaml") if path.name != "catalog.yaml")
 
 
 def check(cli, gone, name, *arguments):

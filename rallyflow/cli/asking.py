@@ -1,0 +1,129 @@
+"""Asks a person what a paused run waits for, and books the answer."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from rallyflow.cli.output import colour, printable, say, show_error
+from rallyflow.compile.params import from_text
+from rallyflow.engine.session import APPROVE, read_plan
+from rallyflow.errors import RallyflowError, UsageError
+from rallyflow.journal.reader import JournalReader
+from rallyflow.journal.store import Event
+from rallyflow.model.ids import RunId
+from rallyflow.model.records import StepRecord
+from rallyflow.model.states import StepState
+from rallyflow.model.step import Answer
+from rallyflow.model.workflow import Param
+from rallyflow.settings import Home
+from rallyflow.steps.approve import ApproveInputs, read_answer
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A step that waits for a person."""
+
+    step: StepRecord
+    form: Mapping[str, Param]  # what is to be filled in
+
+    @property
+    def text(self) -> str:
+        """What the person is asked."""
+        if self.step.uses == APPROVE:
+            return self.step.reason
+        why = self.step.error.get("what") or self.step.reason or "it failed"
+        return f"{self.step.id}: {why}; go on as if it had succeeded?"
+
+
+def questions(reader: JournalReader, home: Home, run: RunId) -> list[Question]:
+    """Return what a run waits for, in the plan's order."""
+    plan = read_plan(home.run(run))
+    declared = {step.id: step.inputs.get("input") or {} for step in plan.steps if step.uses == APPROVE}
+    names = {step.name: step.id for step in plan.steps}
+    return [
+        Question(step, ApproveInputs(message="-", input=declared.get(names.get(step.name, step.id), {})).input)
+        for step in reader.steps(run)
+        if step.state is StepState.PAUSED
+    ]
+
+
+def choose(waiting: Sequence[Question], step: str, run: RunId) -> Question:
+    """Return the question of a step, or the only one; UsageError when it is not one."""
+    found = [each for each in waiting if not step or each.step.id == step]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(each.step.id for each in waiting)
+    if step and waiting:
+        raise UsageError(f"step {step!r} of run {run} waits for no answer", hint=f"these do: {names}")
+    if waiting:
+        raise UsageError(f"run {run} waits for {len(waiting)} answers", hint=f"name the step, one of: {names}")
+    raise UsageError(f"run {run} waits for no answer", hint=f"look at it: rallyflow show {run}")
+
+
+def read_form(question: Question, given: Mapping[str, Any], *, approved: bool) -> Answer:
+    """Return an answer once its values have been found to be good; UsageError when they are not."""
+    values = {
+        name: from_text(value, question.form[name]) if name in question.form else value for name, value in given.items()
+    }
+    answer = Answer(approved, values, _who())
+    if question.step.uses == APPROVE:
+        try:
+            values = read_answer(ApproveInputs(message="-", input=dict(question.form)), answer)
+        except RallyflowError as error:
+            raise UsageError(error.what, hint=error.hint) from error
+    elif values:
+        raise UsageError(f"{question.step.id} asks for no values", hint="leave -p out")
+    return Answer(approved, values, answer.by)
+
+
+def book(reader: JournalReader, question: Question, answer: Answer) -> None:
+    """Put an answer into the journal; the next session of the run takes it up."""
+    step = question.step
+    body = {"approved": answer.approved, "values": dict(answer.values), "by": answer.by}
+    reader.journal.record([Event("answered", step.run, step.id, step.attempt, time_ns=time.time_ns(), body=body)])
+
+
+def ask_all(reader: JournalReader, home: Home, run: RunId) -> bool:
+    """Ask on the terminal what a run waits for; returns whether every question was answered."""
+    for question in questions(reader, home, run):
+        try:
+            book(reader, question, _ask(question))
+        except (click.Abort, EOFError):
+            say()
+            return False
+    return True
+
+
+def can_ask() -> bool:
+    """Whether there is somebody at a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(question: Question) -> Answer:
+    say(f"{colour('?', 'cyan', 'bold')} {colour(printable(question.text), 'bold')}")
+    while True:
+        given = {name: _value(name, spec) for name, spec in question.form.items()}
+        approved = click.confirm("  agreed", err=True)
+        try:
+            return read_form(question, given if approved else {}, approved=approved)
+        except UsageError as error:
+            show_error(error)
+
+
+def _value(name: str, spec: Param) -> Any:
+    note = f" ({spec.description})" if spec.description else ""
+    return click.prompt(f"  {name}{note}", default=spec.default, err=True, type=str)
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in some containers
+        return ""
