@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import nodes
 
-from rallyflow.expressions import library, lookup, operators
+from rallyflow.expressions import filters, library, lookup, operators
 from rallyflow.expressions.budget import Budget
 from rallyflow.expressions.failures import NoValue
 from rallyflow.expressions.source import render
@@ -147,7 +147,7 @@ def _call(walker: Walker, node: nodes.Call) -> Any:
     arguments = [walker.value(argument) for argument in node.args]
     named = walker.named(node)
     if isinstance(node.node, nodes.Name) and node.node.name == "range":
-        return library.bounded_range(walker.budget, *arguments, **named)
+        return filters.bounded_range(walker.budget, *arguments, **named)
     function = walker.owner(node.node)
     if isinstance(function, Method):
         return lookup.call(function, arguments, named, walker.budget)
