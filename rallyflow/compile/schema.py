@@ -86,8 +86,8 @@ def _refine_step(step: dict[str, Any]) -> None:
         "description": properties["uses"]["description"],
         "anyOf": [
             {"enum": types, "enumDescriptions": about, "markdownEnumDescriptions": about},
-            {"type": "string", "pattern": PATH, "description": "The path of a workflow, from the folder of this file"},
-            {"type": "string", "pattern": CATALOG, "description": "CATALOG/WORKFLOW@VERSION"},
+            {"type": "string", "pattern": PATH},
+            {"type": "string", "pattern": CATALOG},
         ],
     }
     properties["matrix"] = {**_kept(properties["matrix"]), **_matrix()}
@@ -138,10 +138,7 @@ def _rule(uses: str, definitions: dict[str, Any]) -> dict[str, Any]:
 def _rule_of_workflows() -> dict[str, Any]:
     """Return the rule that a step which is a workflow has no keys that belong to the steps inside."""
     is_one = {"anyOf": [{"pattern": PATH}, {"pattern": CATALOG}]}
-    refused = {
-        key: {"not": {}, "description": "Has no meaning for a workflow: put it on the steps inside"}
-        for key in _NOT_OF_A_WORKFLOW
-    }
+    refused = dict.fromkeys(_NOT_OF_A_WORKFLOW, False)
     return {"if": {"properties": {"uses": is_one}, "required": ["uses"]}, "then": {"properties": refused}}
 
 
