@@ -84,7 +84,7 @@ def test_every_listed_file_is_there():
         ("{uses: noop, neds: [b]}", "$.steps.a"),
         ("{uses: noop, matrix: {n: []}}", "$.steps.a.matrix.n"),
         ("{uses: noop, matrix: {n: [1], order: sorted}}", "$.steps.a.matrix.order"),
-        ("{uses: ./load.yaml, retry: {attempts: 3}}", "$.steps.a.retry"),
+        ("{uses: ./load.yaml, retry: {attempts: 3}}", "$.steps.a"),
         ("{uses: load.yaml}", "$.steps.a.uses"),
         ("{uses: loads/boot}", "$.steps.a.uses"),
         ("{uses: benchmark, with: {scenario: dummy.dummy, load: {constat: {}}}}", "$.steps.a.with.load"),
