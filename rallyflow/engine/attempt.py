@@ -162,6 +162,7 @@ def _context(task: Task, journal: Journal, stop: Event, report: Callable[[Progre
         history=JournalReader(journal, task.home),
         log=log,
         guardian=task.guardian,
+        secrets=task.secrets,
         answer=task.answer,
         stop=stop,
         report=report,

@@ -19,7 +19,6 @@ from typing import Any, Protocol
 from rallyflow.engine import attempt as attempts
 from rallyflow.engine.attempt import Result, Task
 from rallyflow.engine.decide import decide
-from rallyflow.engine.masking import Mask
 from rallyflow.engine.messages import (
     Begin,
     Command,
@@ -48,6 +47,7 @@ from rallyflow.engine.view import View, failed, succeeded
 from rallyflow.errors import DiskFull, ErrorClass, InputsInvalid, RallyflowError, TimedOut, WorkerDied
 from rallyflow.journal import store
 from rallyflow.journal.store import Journal
+from rallyflow.masking import Mask
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.plan import PlannedStep, foreach_cells
 from rallyflow.model.states import RunState, StepState

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from rallyflow.engine.locks import RunLock, wait_for_the_dead
-from rallyflow.engine.masking import Mask
 from rallyflow.engine.provenance import provenance
 from rallyflow.engine.runner import Listener, Place, Runner
 from rallyflow.engine.secrets import read_secrets
@@ -23,6 +22,7 @@ from rallyflow.engine.view import View, new_view
 from rallyflow.errors import StorageError, UsageError
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Event, Journal, guarded
+from rallyflow.masking import Mask
 from rallyflow.model.ids import RunId, StepId, new_run_id
 from rallyflow.model.plan import Plan, PlannedStep, plan_from_json, plan_to_json
 from rallyflow.model.records import Resource, RunRecord, StepRecord

@@ -20,8 +20,9 @@ from pathlib import Path
 from types import FrameType
 
 from rallyflow.engine.attempt import Result, Task, perform
-from rallyflow.engine.masking import Mask, output_to
+from rallyflow.engine.masking import output_to
 from rallyflow.journal.store import Journal
+from rallyflow.masking import Mask
 from rallyflow.model.states import StepState
 from rallyflow.model.step import Progress
 from rallyflow.processes import act_for, die_with

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rallyflow.model.ids import RunId, StepId, step_slug
 from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
+from rallyflow.model.secret import Secret
 from rallyflow.model.states import StepState
 
 
@@ -121,6 +122,7 @@ class StepContext:
     history: History
     log: Logger
     guardian: int  # process id of the engine: what an attempt leaves running must end with it
+    secrets: tuple[Secret, ...] = ()  # of the run: what a step writes to a file itself, it has to mask itself
     answer: Answer | None = None  # of a person, when the step had paused before
     stop: Event = field(default_factory=Event)  # set when the attempt should come to a safe point soon
     report: Callable[[Progress], None] = lambda _progress: None

@@ -129,6 +129,7 @@ class _Run:
                 actors=scene.actors() if scene else (),
                 prefix=prefix,
                 flush_after=plan.FLUSH_AFTER,
+                secrets=tuple(secret.reveal() for secret in context.secrets),
             )
             for shard in deal(rest, self.inputs.load.shape().concurrency, _cores())
         ]

@@ -68,6 +68,7 @@ class Plan:
     prefix: str = ""
     wait_timeout: float = 600.0
     flush_after: float = FLUSH_AFTER
+    secrets: tuple[str, ...] = ()  # that may stand in what an action says when it fails; never written anywhere
 
     def to_json(self) -> bytes:
         """Return the plan on one line."""

@@ -30,6 +30,7 @@ from rallyflow.bench.load.telemetry import Usage
 from rallyflow.clouds.rest import CloudSession
 from rallyflow.clouds.transport import meter
 from rallyflow.errors import RallyflowError
+from rallyflow.masking import Mask
 from rallyflow.processes import act_for, die_with
 from rallyflow.results.parts import write_part
 
@@ -79,6 +80,7 @@ class Shard:
         self._wake = threading.Event()  # set when there is something to write before the next look
         self._parts = itertools.count()
         self._iterations = self._failed = 0
+        self._mask = Mask(plan.secrets)
 
     def tell(self, **message: Any) -> None:
         """Send a message to the parent."""
@@ -142,7 +144,7 @@ class Shard:
             try:
                 program(frame)
             except Exception as error:  # noqa: BLE001 - whatever an iteration dies of is a result
-                failed = _failed(error, frame)
+                failed = _failed(error, frame, self._mask)
             ended = perf_counter_ns()
             idle = frame.idle_ns
             done.append((number, lane, started, ended - started - idle, idle, failed, rows))
@@ -207,9 +209,9 @@ class Shard:
         self.tell(parts=[(table, str(path), count)])
 
 
-def _failed(error: Exception, frame: Frame) -> Failed:
+def _failed(error: Exception, frame: Frame, mask: Mask) -> Failed:
     action, frame.failed = frame.failed, None
-    return Failed(type(error).__name__, str(error)[:MESSAGE], action)
+    return Failed(type(error).__name__, mask.text(str(error))[:MESSAGE], action)
 
 
 def make_actors(plan: Plan) -> list[Actor]:

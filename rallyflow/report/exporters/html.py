@@ -34,12 +34,13 @@ class HtmlReport(Exporter[HtmlReportInputs]):
     Inputs = HtmlReportInputs
 
     def run(self, inputs: HtmlReportInputs, context: StepContext) -> Outcome[ReportOutputs]:
+        from rallyflow.masking import Mask
         from rallyflow.report.files import write_text
         from rallyflow.report.page import render
 
         of = [inputs.of] if isinstance(inputs.of, BenchmarkResults) else inputs.of
         html = render(context.history, context.run, of=of, charts=inputs.charts, title=inputs.title)
         path = inputs.path.absolute() if inputs.path else context.directory / "report" / "index.html"
-        write_text(path, html)
+        write_text(path, Mask(context.secrets).text(html))
         context.log.info("wrote %s (%.1f MB)", path, path.stat().st_size / 1e6)
         return Outcome(ReportOutputs(path=path))
