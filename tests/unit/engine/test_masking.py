@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rallyflow.engine.masking import Mask
+from rallyflow.masking import Mask
 from rallyflow.model.secret import MASK, Secret
 
 NASTY = "pä ss/w+rd'\"\\&<x>%\tend"
@@ -130,7 +130,8 @@ def test_a_secret_whose_lines_are_all_short_is_masked_in_a_stream():
 
 PRINTS = """
 import os, subprocess, sys
-from rallyflow.engine.masking import Mask, output_to
+from rallyflow.engine.masking import output_to
+from rallyflow.masking import Mask
 secret = "hunter2-" * 4
 target = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
 with output_to(target, Mask([secret])):
