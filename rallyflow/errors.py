@@ -126,6 +126,19 @@ FILE_CODES = {
 }
 """What the codes of diagnostics in a workflow file mean."""
 
+ADVICE_CODES = {
+    "RF0901": "Something is declared that nothing uses.",
+    "RF0902": "A step whose outputs nothing uses, and that is good for nothing else.",
+    "RF0903": "A step that waits for machines or clouds has no timeout.",
+    "RF0904": "A step is tried again that may not be safe to repeat.",
+    "RF0905": "A matrix with a great many cells.",
+    "RF0906": "A report that is skipped when what it reports has failed.",
+    "RF0907": "A benchmark without criteria.",
+    "RF0908": "What the run makes is never removed.",
+    "RF0909": "A workflow of a catalog that is not pinned.",
+}
+"""What `rallyflow lint` advises about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:

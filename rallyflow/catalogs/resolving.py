@@ -24,6 +24,7 @@ class Located:
     sha256: str  # of the whole catalog
     name: str  # catalog/workflow@version
     root: Path  # the folder of the catalog: only what is in it is pinned
+    pinned: bool  # by a lock; only a catalog of an installed package can go without
 
 
 def is_catalog_reference(uses: str) -> bool:
@@ -59,6 +60,7 @@ def resolve(uses: str, base: Path) -> Located:
         sha256=opened.sha256,
         name=f"{name}/{workflow}@{version}",
         root=opened.folder,
+        pinned=opened.pinned,
     )
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rallyflow.cli.options import home_option, json_option, params_options, read_params, workers_option
-from rallyflow.errors import Exit
+from rallyflow.cli.output import say
+from rallyflow.errors import Exit, UsageError
 from rallyflow.settings import Home
+
+if TYPE_CHECKING:
+    from rallyflow.model.plan import Plan
 
 
 @click.command("apply", short_help="run a workflow")
@@ -26,7 +30,7 @@ def command(
     home: str | None,
     as_json: bool,
 ) -> Exit:
-    """Compile a workflow and run it.
+    """Compile a workflow and run it; or run a plan that `rallyflow plan -o` has saved, exactly as it is.
 
     \b
     rallyflow apply workflows/cloud-bench.yaml
@@ -34,13 +38,27 @@ def command(
     """  # noqa: D301 - \b is click's mark
     from rallyflow.cli.ending import run_session
     from rallyflow.compile.compiler import compile_file
+    from rallyflow.engine.saved import is_saved
     from rallyflow.engine.session import begin
 
-    plan = compile_file(workflow, read_params(pairs, params_file))
-    text = workflow.read_bytes()
+    if is_saved(workflow):
+        plan, text = _saved(workflow, given=bool(pairs or params_file))
+    else:
+        plan, text = compile_file(workflow, read_params(pairs, params_file)), workflow.read_bytes()
     place = Home.find(home)
 
     def start(listener: Any, signals: Any) -> Any:
         return begin(place, plan, text, workers=parallel, listener=listener, signals=signals)
 
     return run_session(place, start, workers=parallel, as_json=as_json)
+
+
+def _saved(path: Path, *, given: bool) -> tuple[Plan, bytes]:
+    from rallyflow.engine.saved import load
+
+    if given:
+        raise UsageError("a saved plan has its params already", hint="leave -p and --params out, or plan anew")
+    saved = load(path)
+    for name in saved.changed:
+        say(f"note: {name} has changed since the plan was saved; the plan runs as it was saved")
+    return saved.plan, saved.workflow

@@ -9,8 +9,8 @@ from typing import Any
 
 from rallyflow.cli import asking
 from rallyflow.cli.live import STYLES, EventLines, Lines, listener
-from rallyflow.cli.output import colour, say, show_error
 from rallyflow.cli.options import open_reader
+from rallyflow.cli.output import colour, say, show_error
 from rallyflow.engine.session import Ending, resume
 from rallyflow.engine.signals import LeaveNow, Signals
 from rallyflow.errors import Exit, LeftBehind, RallyflowError, StorageError

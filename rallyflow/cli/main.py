@@ -23,6 +23,7 @@ VERBS = {
     "explain": "Explain an error, a step type or a key of a workflow",
     "graph": "Draw which step waits for which, of a workflow or a run",
     "init": "Write a workflow to start from",
+    "lint": "Give advice about a workflow file",
     "logs": "Print the logs of a run's steps",
     "plan": "Show what a workflow would do, without doing anything",
     "report": "Write the HTML report of a run",

@@ -40,10 +40,12 @@ def show_error(error: RallyflowError) -> None:
         say(f"  {colour('hint', 'cyan')}: {error.hint}")
 
 
-def show_diagnostic(diagnostic: Diagnostic) -> None:
-    """Print one error of a workflow file, with the line that it is about."""
-    say(f"{colour(f'error[{diagnostic.code}]', 'red', 'bold')}: {diagnostic.what}")
+def show_diagnostic(diagnostic: Diagnostic, word: str = "error", style: str = "red") -> None:
+    """Print one error of a workflow file, or advice about it, with the line that it is about."""
+    say(f"{colour(f'{word}[{diagnostic.code}]', style, 'bold')}: {diagnostic.what}")
     say(f"  --> {diagnostic.where}")
+    if diagnostic.used_at:
+        say(f"  used at {diagnostic.used_at}")
     if diagnostic.excerpt:
         say(diagnostic.excerpt)
     if diagnostic.hint:
@@ -55,11 +57,14 @@ def error_json(error: RallyflowError) -> dict[str, Any]:
     """Return an error as data."""
     data: dict[str, Any] = {"code": error.code, "what": error.what, "where": error.where, "hint": error.hint}
     if isinstance(error, WorkflowInvalid):
-        data["diagnostics"] = [
-            {name: getattr(each, name) for name in ("code", "what", "file", "line", "column", "hint")}
-            for each in error.diagnostics
-        ]
+        data["diagnostics"] = diagnostics_json(error.diagnostics)
     return data
+
+
+def diagnostics_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
+    """Return the errors of a file, or advice about it, as data."""
+    names = ("code", "what", "file", "line", "column", "hint", "used_at")
+    return [{name: getattr(each, name) for name in names} for each in diagnostics]
 
 
 def print_json(data: Any) -> None:

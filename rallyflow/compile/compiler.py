@@ -19,19 +19,28 @@ def compile_file(path: Path, given: Mapping[str, Any] | None = None) -> Plan:
 
     Raises UsageError when the file can't be read, and WorkflowInvalid with all of its errors.
     """
+    return compile_unit(path, given)[1]
+
+
+def compile_unit(path: Path, given: Mapping[str, Any] | None = None) -> tuple[Unit, Plan]:
+    """Return a workflow file as it was understood, and its plan; raises as `compile_file` does."""
     raw = read_bytes(path)
     data, source = read_text(raw, str(path))
-    return compile_data(data, source, given or {}, raw=raw)
+    return _compile(data, source, given or {}, raw)
 
 
-def compile_data(data: Any, source: Source, given: Mapping[str, Any], *, raw: bytes = b"") -> Plan:
+def compile_data(data: Any, source: Source, given: Mapping[str, Any]) -> Plan:
     """Return the plan of a file that has been read; WorkflowInvalid with all of its errors."""
+    return _compile(data, source, given, b"")[1]
+
+
+def _compile(data: Any, source: Source, given: Mapping[str, Any], raw: bytes) -> tuple[Unit, Plan]:
     files = Files()
     file = files.add(Path(source.name), data, source, raw)
     unit = Unit(file, files, Place(given=given, environment=None, chain=(file.path.resolve(),)), Growing())
     unit.compile()
     files.stop_if_any()
-    return _plan(unit, file, files)
+    return unit, _plan(unit, file, files)
 
 
 def _plan(unit: Unit, file: File, files: Files) -> Plan:

@@ -24,6 +24,8 @@ class File:
     data: Any
     errors: Diagnostics
     sha256: str = ""
+    root: Path | None = None  # of the catalog that it is from
+    catalog: str = ""  # the same catalog's name, when no lock pins it
     specs: dict[str, Param] | None = None  # its params, once they have been read
 
     @property

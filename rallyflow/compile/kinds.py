@@ -20,6 +20,7 @@ from rallyflow.model.workflow import Param
 
 WORKFLOW = "workflow"
 """The step type that stands for a workflow in a plan."""
+_PATHS = ("./", "../", "/")
 _DEEPEST = 20
 
 
@@ -50,7 +51,7 @@ class Kind:
 
 def is_workflow(uses: str) -> bool:
     """Whether `uses:` names a workflow: by its path, or by its name in a catalog."""
-    return uses.startswith(("./", "../", "/")) or _in_catalog(uses)
+    return uses.startswith(_PATHS) or _in_catalog(uses)
 
 
 def plain_kind(uses: str, with_: Mapping[str, Any]) -> Kind:
@@ -71,7 +72,8 @@ def find_workflow(uses: str, user: File, chain: tuple[FilePath, ...], files: Fil
 
     `chain` are the real paths of the files that use each other, down to `user`.
     """
-    path, name = _locate(uses, user)
+    found = _locate(uses, user)
+    path = found.path
     real = path.resolve()
     if real in chain:
         circle = " -> ".join(each.name for each in (*chain[chain.index(real) :], real))
@@ -79,29 +81,46 @@ def find_workflow(uses: str, user: File, chain: tuple[FilePath, ...], files: Fil
     if len(chain) >= _DEEPEST:
         raise KindError("RF0261", f"more than {_DEEPEST} workflows inside each other")
     try:
-        file = files.load(path, name, used_at)
+        file = files.load(path, found.name, used_at)
     except UsageError as error:
         raise KindError("RF0260", error.what, f"a path is relative to the folder of {user.path.name}") from error
     if file is None:
         raise KindError("", "")
+    file.root, file.catalog = found.root, found.unpinned
     return file
 
 
-def _locate(uses: str, user: File) -> tuple[FilePath, str]:
-    folder = user.path.parent
-    if not _in_catalog(uses):
-        return folder / uses, os.path.normpath(FilePath(user.name).parent / uses)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    path: FilePath
+    name: str
+    root: FilePath | None = None
+    unpinned: str = ""
+
+
+def _locate(uses: str, user: File) -> _Found:
+    if _in_catalog(uses):
+        return _in_a_catalog(uses, user.path.parent)
+    path = user.path.parent / uses
+    if user.root is not None and not path.resolve().is_relative_to(user.root.resolve()):
+        raise KindError(
+            "RF0260", f"{uses!r} is outside of the catalog", "a catalog's workflows use files of the catalog"
+        )
+    return _Found(path, os.path.normpath(FilePath(user.name).parent / uses), user.root, user.catalog)
+
+
+def _in_a_catalog(uses: str, folder: FilePath) -> _Found:
     from rallyflow.catalogs import CatalogProblem, resolve
 
     try:
         found = resolve(uses, folder)
     except CatalogProblem as problem:
         raise KindError(problem.code, problem.what, problem.hint) from problem
-    return found.path, found.name
+    return _Found(found.path, os.path.relpath(found.path), found.root, "" if found.pinned else found.catalog)
 
 
 def _in_catalog(uses: str) -> bool:
-    return "@" in uses.partition("/")[2]
+    return not uses.startswith(_PATHS) and "@" in uses.partition("/")[2]
 
 
 def inputs_model(name: str, params: Mapping[str, Param]) -> type[BaseModel]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rallyflow.errors import UsageError
@@ -21,6 +22,11 @@ _STEPS = (
     "WHERE run = ? ORDER BY position, cell"
 )
 _EVENTS = "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event WHERE run = ? AND seq > ? ORDER BY seq"
+_DURATIONS = (
+    "SELECT step.id, step.name, step.uses, ended_ns - started_ns FROM step "
+    "WHERE state = 'succeeded' AND ended_ns > started_ns AND started_ns > 0 "
+    "AND run IN (SELECT id FROM run WHERE name = ? ORDER BY created_ns DESC LIMIT 10)"
+)
 _ANSWERS = "SELECT step, time_ns, body FROM event WHERE run = ? AND kind = 'answered' ORDER BY seq"
 _RESOURCES = (
     "SELECT id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns FROM resource "
@@ -73,6 +79,17 @@ class JournalReader:
     def steps(self, run: str) -> list[StepRecord]:
         """Return the steps of a run, in the plan's order."""
         return [_step(row) for row in self.journal.query(_STEPS, (run,))]
+
+    def durations(self, workflow: str) -> dict[tuple[str, str], float]:
+        """Return the median seconds that steps took in the last runs of workflows of a name, when they succeeded.
+
+        Keys are (id, uses), and (name, uses) for all cells of a matrix together.
+        """
+        found: dict[tuple[str, str], list[float]] = {}
+        for step, name, uses, nanoseconds in self.journal.query(_DURATIONS, (workflow,)):
+            for key in {(step, uses), (name, uses)}:
+                found.setdefault(key, []).append(nanoseconds / 1e9)
+        return {key: median(values) for key, values in found.items()}
 
     def events(self, run: str, after: int = 0) -> list[tuple[int, Event]]:
         """Return the events of a run behind sequence number `after`, with their numbers."""

@@ -55,7 +55,7 @@ def _text(value: Any) -> str:
 
 
 def _any(value: Any) -> Any:
-    return value
+    return value  # choices say what is good
 
 
 SCALARS: dict[str, Callable[[Any], Any]] = {
@@ -128,7 +128,8 @@ def read_bound(spec: Param, bound: float | str | None) -> float | None:
     """Return a bound in the unit of the param's type; ValueError when it is none."""
     if bound is None:
         return None
-    number = SCALARS.get(innermost(spec.type), _number)(bound)
+    read = SCALARS.get(innermost(spec.type)) or _number
+    number = read(bound)
     return float(number) if isinstance(number, int | float) and not isinstance(number, bool) else _number(bound)
 
 

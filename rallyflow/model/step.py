@@ -160,6 +160,8 @@ class StepType(ABC, Generic[InputsT, OutputsT]):
     on_resume: ClassVar[OnResume] = OnResume.IDEMPOTENT
     inline: ClassVar[bool] = False  # runs inside the engine's own process: only for steps that can't block
     locks: ClassVar[tuple[str, ...]] = ()  # held while an attempt runs
+    repeatable: ClassVar[bool] = True  # a second attempt does no harm, whatever the first one did
+    pure: ClassVar[bool] = False  # its outputs are all that it is good for
     internal: ClassVar[bool] = False  # made by the compiler: no file can name it in `uses:`
 
     @classmethod

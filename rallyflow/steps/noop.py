@@ -27,6 +27,7 @@ class Noop(StepType[NoopInputs, NoopOutputs]):
     Inputs = NoopInputs
     Outputs = NoopOutputs
     inline: ClassVar[bool] = True
+    pure: ClassVar[bool] = True
 
     def run(self, inputs: NoopInputs, context: StepContext) -> Outcome[NoopOutputs]:
         del context

@@ -40,6 +40,7 @@ class Shell(StepType[ShellInputs, ShellOutputs]):
     Inputs = ShellInputs
     Outputs = ShellOutputs
     on_resume: ClassVar[OnResume] = OnResume.IDEMPOTENT
+    repeatable: ClassVar[bool] = False
 
     def run(self, inputs: ShellInputs, context: StepContext) -> Outcome[ShellOutputs]:
         environment = {
