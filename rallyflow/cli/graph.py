@@ -17,7 +17,7 @@ from rallyflow.settings import Home
 if TYPE_CHECKING:
     from rallyflow.graphs.model import Drawing
     from rallyflow.model.plan import Plan
-    from rallyflow.model.states import StepState
+    from rallyflow.model.records import StepRecord
 
 FORMATS = ("text", "svg", "dot", "mermaid", "json")
 _BY_SUFFIX = {".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".mermaid": "mermaid", ".json": "json"}
@@ -70,8 +70,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     if run is not None and (pairs or params_file):
         raise UsageError("a run has the params that it was started with", hint="leave -p and --params out")
     if run is not None:
-        plan, identity, states = _of_run(Home.find(home), run)
-        drawing = drawing_of(plan, cells=cells, states=states, run=identity)
+        plan, identity, records = _of_run(Home.find(home), run)
+        drawing = drawing_of(plan, cells=cells, records=records, run=identity)
     else:
         drawing = drawing_of(_compiled(workflow or Path(), read_params(pairs, params_file)), cells=cells)
     _write(drawing, "json" if as_json else form or _by_name(output), output)
@@ -84,12 +84,12 @@ def _compiled(workflow: Path, given: Mapping[str, object]) -> Plan:
     return compile_file(workflow, given)
 
 
-def _of_run(home: Home, run: str) -> tuple[Plan, str, dict[str, StepState]]:
+def _of_run(home: Home, run: str) -> tuple[Plan, str, list[StepRecord]]:
     from rallyflow.engine.session import read_plan
 
     reader = open_reader(home)
     record = reader.find(run)
-    return read_plan(home.run(record.id)), record.id, {step.id: step.state for step in reader.steps(record.id)}
+    return read_plan(home.run(record.id)), record.id, reader.steps(record.id)
 
 
 def _by_name(output: Path | None) -> str:

@@ -10,28 +10,30 @@ import networkx as nx
 
 from rallyflow.errors import UsageError
 from rallyflow.graphs.model import Cluster, Drawing, Edge, Kind, Node
+from rallyflow.graphs.naming import END, START, Names
 from rallyflow.model.plan import Plan, PlannedStep
-from rallyflow.model.states import StepState
+from rallyflow.model.records import StepRecord
 
 MAX_NODES = 2000
 """More nodes than that nobody can look at."""
+_ALL = " (all)"
 
 
 def drawing_of(
-    plan: Plan, *, cells: bool = False, states: Mapping[str, StepState] | None = None, run: str = ""
+    plan: Plan, *, cells: bool = False, records: Sequence[StepRecord] | None = None, run: str = ""
 ) -> Drawing:
     """Return the drawing of a plan, with each matrix step as one node, or with all of its cells.
 
-    `states` are those of a run, by id of a step. Raises UsageError when there is too much to draw.
+    `records` are the steps of a run, for their states. Raises UsageError when there is too much to draw.
     """
-    members: dict[str, str] = {} if cells else {step: name for name, ids in plan.groups.items() for step in ids}
+    names = Names(plan, cells=cells)
     folded: dict[str, list[PlannedStep]] = {}
     for step in plan.steps:
-        folded.setdefault(members.get(step.id, step.id), []).append(step)
+        folded.setdefault(names.node(step.id), []).append(step)
     _check_size(len(folded), cells=cells)
-    nodes = {name: _node(name, steps, states) for name, steps in folded.items()}
-    edges = _edges(plan, members, nodes)
-    clusters = _clusters(node.scope for node in nodes.values())
+    nodes = {name: _node(name, steps, names, records) for name, steps in folded.items()}
+    edges = _edges(plan, names, nodes)
+    clusters = names.clusters()
     order = ordered(nodes.values(), edges, clusters)
     if order is None:  # steps of different clusters wait for each other in turn: frames would overlap
         nodes = {name: replace(node, label=name, scope="") for name, node in nodes.items()}
@@ -54,66 +56,58 @@ def _check_size(count: int, *, cells: bool) -> None:
         )
 
 
-def _node(name: str, steps: Sequence[PlannedStep], states: Mapping[str, StepState] | None) -> Node:
+def _node(name: str, steps: Sequence[PlannedStep], names: Names, records: Sequence[StepRecord] | None) -> Node:
     first = steps[0]
-    scope = str(getattr(first, "scope", "") or "")
+    scope = names.cluster(names.scope_of(first))
     label = name.removeprefix(f"{scope}/") if scope else name
-    known = Counter(states[step.id] for step in steps if step.id in states) if states is not None else {}
-    gate = label.startswith("(")
+    gate = label in (START, END)
+    foreach = first.foreach is not None
+    own = {step.id for step in steps}
+    items = [each for each in records or () if foreach and each.name in own and each.id not in own]
+    known = items or [each for each in records or () if each.id in own]
     return Node(
         name,
         label.strip("()") if gate else label,
         "" if gate else first.uses,
         Kind.GATE if gate else Kind.STEP,
-        len(steps),
+        len(items) if foreach else len(steps),
         scope,
-        first.condition,
-        dict(known),
+        "" if gate else first.condition,
+        Counter(each.state for each in known),
     )
 
 
-def _edges(plan: Plan, members: Mapping[str, str], nodes: dict[str, Node]) -> dict[tuple[str, str], None]:
+def _edges(plan: Plan, names: Names, nodes: dict[str, Node]) -> dict[tuple[str, str], None]:
     """Return the edges between nodes. Where many cells wait for many cells, they meet in a node that is added."""
     waiting = Counter(need for step in plan.steps for need in step.needs if need in plan.groups)
     found: dict[tuple[str, str], None] = {}
     for step in plan.steps:
-        target = members.get(step.id, step.id)
+        target = names.node(step.id)
         for need in step.needs:
-            for source in _sources(need, plan, members, nodes, waiting[need], found):
+            for source in _sources(need, plan, names, nodes, many=waiting[need] > 1):
                 if source != target:
                     found[source, target] = None
+    for name, node in nodes.items():
+        if node.kind is Kind.JOIN:
+            found.update(dict.fromkeys((names.node(cell), name) for cell in plan.groups[name.removesuffix(_ALL)]))
     return found
 
 
-def _sources(
-    need: str,
-    plan: Plan,
-    members: Mapping[str, str],
-    nodes: dict[str, Node],
-    waiting: int,
-    edges: dict[tuple[str, str], None],
-) -> Sequence[str]:
+def _sources(need: str, plan: Plan, names: Names, nodes: dict[str, Node], *, many: bool) -> Sequence[str]:
+    """Return the nodes that stand for what a step needs: a step, or all cells of one."""
     cells = plan.groups.get(need)
     if cells is None:
-        return [members.get(need, need)]
-    if need in nodes and nodes[need].kind is Kind.STEP:
-        return [need]
-    if waiting < 2 or len(cells) < 2:
-        return cells
-    if need not in nodes:
-        nodes[need] = Node(need, f"all of {need}", kind=Kind.JOIN, scope=nodes[cells[0]].scope)
-        edges.update(dict.fromkeys((str(cell), need) for cell in cells))
-    return [need]
-
-
-def _clusters(scopes: Iterable[str]) -> tuple[Cluster, ...]:
-    """Return the clusters of all scopes, outer ones first: a scope is inside the longest other one that begins it."""
-    found = sorted({scope for scope in scopes if scope}, key=len)
-    clusters = []
-    for scope in found:
-        parent = max((other for other in found if scope.startswith(f"{other}/")), key=len, default="")
-        clusters.append(Cluster(scope, scope.removeprefix(f"{parent}/") if parent else scope, parent))
-    return tuple(clusters)
+        return [names.node(need)]
+    sources = list(dict.fromkeys(names.node(cell) for cell in cells[:2])) if names.members else list(cells)
+    if len(sources) == 1 or not many:
+        return [names.node(cell) for cell in cells] if len(sources) > 1 else sources
+    join = f"{need}{_ALL}"
+    if join not in nodes:
+        scope = nodes[names.node(cells[0])].scope
+        inside = scope if scope != need and need not in plan.scopes and cells[0] not in plan.scopes else ""
+        label = need.removeprefix(f"{inside}/") if inside else need
+        nodes[join] = Node(join, f"all of {label}", kind=Kind.JOIN, scope=inside)
+    return [join]
 
 
 def ordered(nodes: Iterable[Node], edges: Iterable[tuple[str, str]], clusters: Sequence[Cluster]) -> list[str] | None:

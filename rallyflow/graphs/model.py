@@ -25,7 +25,7 @@ class Node:
     label: str  # its name inside its cluster
     uses: str = ""
     kind: Kind = Kind.STEP
-    cells: int = 1
+    cells: int = 1  # 0: one for each item of a list that only a run knows
     scope: str = ""  # the id of the cluster that it is in
     condition: str = ""
     states: Mapping[StepState, int] = field(default_factory=dict)  # of its cells; empty without a run
@@ -33,7 +33,8 @@ class Node:
     @property
     def title(self) -> str:
         """The label, with the number of cells that are folded into the node."""
-        return f"{self.label} \N{MULTIPLICATION SIGN}{self.cells}" if self.cells > 1 else self.label
+        times = "each" if self.cells == 0 else str(self.cells)
+        return self.label if self.cells == 1 else f"{self.label} \N{MULTIPLICATION SIGN}{times}"
 
     @property
     def tone(self) -> str:

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 from rallyflow.graphs.layered import Box, Point
 from rallyflow.graphs.model import Cluster, Drawing, Kind, Node
 from rallyflow.graphs.nested import Placed, placed
-from rallyflow.graphs.width import wide
+from rallyflow.graphs.width import plain, wide
 
 _NAME, _SMALL = 13.0, 11.0
 _PER_CHARACTER = 0.62  # of the size of a monospaced font: the widest of the usual ones has 0.61
@@ -156,6 +156,8 @@ def _curve(route: Sequence[Point], *, sideways: bool) -> str:
     """Return a path through points: straight through layers, curved between them, without a bend at either end."""
     parts = [f"M{route[0][0]:.1f} {route[0][1]:.1f}"]
     for index, ((x0, y0), (x1, y1)) in enumerate(itertools.pairwise(route)):
+        if (x0, y0) == (x1, y1):  # the box fills its layer; an arrow needs the direction of what came before
+            continue
         if index % 2 == 0:  # inside of a layer, where only this edge is
             parts.append(f"L{x1:.1f} {y1:.1f}")
         elif sideways:
@@ -168,8 +170,8 @@ def _curve(route: Sequence[Point], *, sideways: bool) -> str:
 
 
 def _short(text: str) -> str:
-    plain = "".join(c if c.isprintable() else " " for c in text)
-    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 1]}…"
+    shown = plain(text)
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 
 def _text(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rallyflow.graphs.model import Drawing, Kind, Node
-from rallyflow.graphs.width import padded, wide
+from rallyflow.graphs.width import padded, plain, wide
 
 _JOINTS = {  # (up, down, left, right): what has an arm in each direction
     (1, 1, 0, 1): "├",
@@ -33,7 +33,8 @@ def render(drawing: Drawing, paint: Paint = lambda text, _tone: text) -> str:
     width = max((len(row.lanes) for row in rows), default=0)
     names = max((wide(row.name) for row in rows if row.node), default=0)
     uses = max((len(row.node.uses) for row in rows if row.node), default=0)
-    return "".join(_line(row, width, names, uses, paint) + "\n" for row in rows)
+    states = max((len(row.node.state) for row in rows if row.node), default=0)
+    return "".join(_line(row, (width, names, uses, states), paint) + "\n" for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def _rows(drawing: Drawing) -> list[_Row]:
     for edge in drawing.drawn:
         needs.setdefault(edge.target, []).append(edge.source)
         following.setdefault(edge.source, []).append(edge.target)
+    by_id = {node.id: node for node in drawing.nodes}
     position = {node.id: index for index, node in enumerate(drawing.nodes)}
     lanes, rows = _Lanes(), list[_Row]()
     open_clusters: list[str] = []
@@ -118,16 +120,25 @@ def _rows(drawing: Drawing) -> list[_Row]:
         chain = [cluster.id for cluster in drawing.chain(node.scope)]
         for depth, cluster in enumerate(drawing.chain(node.scope)):
             if open_clusters[depth : depth + 1] != [cluster.id]:
-                rows.append(_Row(lanes.draw(-1, ""), f"{'  ' * depth}{cluster.label}/"))
+                rows.append(_Row(lanes.draw(-1, ""), f"{'  ' * depth}{plain(cluster.label)}:"))
         open_clusters = chain
         at = lanes.column(node.id)
-        name = f"{'  ' * len(chain)}{node.title}"
-        after = tuple(sorted(needs.get(node.id, ()), key=position.__getitem__))
+        name = f"{'  ' * len(chain)}{plain(node.title)}"
+        after = tuple(
+            _seen_from(node, by_id[name]) for name in sorted(needs.get(node.id, ()), key=position.__getitem__)
+        )
         rows.append(_Row(lanes.draw(at, _sign(node)), name, node, after if len(after) > 1 else ()))
         connection = lanes.branch(at, sorted(following.get(node.id, ()), key=position.__getitem__))
         if connection:
             rows.append(_Row(connection))
     return rows
+
+
+def _seen_from(node: Node, other: Node) -> str:
+    """Return how a node is called where another one is: without the cluster that they share."""
+    if other.kind is Kind.GATE and other.scope != node.scope:
+        return other.scope.removeprefix(f"{node.scope}/")
+    return other.label if other.scope == node.scope else other.id
 
 
 def _sign(node: Node) -> str:
@@ -136,16 +147,18 @@ def _sign(node: Node) -> str:
     return _SIGNS[node.tone]
 
 
-def _line(row: _Row, width: int, names: int, uses: int, paint: Paint) -> str:
+def _line(row: _Row, widths: tuple[int, int, int, int], paint: Paint) -> str:
+    width, names, uses, states = widths
     lanes = row.lanes.ljust(width)
     if row.node is None:
         return f"{lanes}  {row.name}".rstrip()
     node = row.node
     sign = _sign(node)
     lanes = lanes.replace(sign, paint(sign, node.tone), 1) if node.tone else lanes
-    after = f"after {', '.join(row.after)}" if row.after else ""
-    condition = f"if {node.condition}" if node.condition else ""
-    rest = [node.uses.ljust(uses), paint(node.state, node.tone) if node.state else "", after, condition]
+    after = plain(f"after {', '.join(row.after)}") if row.after else ""
+    condition = plain(f"if {node.condition}") if node.condition else ""
+    state = paint(node.state.ljust(states), node.tone) if node.state else " " * states
+    rest = [node.uses.ljust(uses), state, after, condition]
     return "  ".join([lanes, padded(row.name, names), *(text for text in rest if text)]).rstrip()
 
 

@@ -1,4 +1,4 @@
-"""How wide a text is in a monospaced font."""
+"""Texts of a graph in a monospaced font: how wide they are, and without what is no character."""
 
 from __future__ import annotations
 
@@ -13,3 +13,8 @@ def wide(text: str) -> int:
 def padded(text: str, width: int) -> str:
     """Return a text with spaces behind it, so that it takes `width` cells."""
     return text + " " * (width - wide(text))
+
+
+def plain(text: str) -> str:
+    """Return a text on one line, without the characters by which it could command a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
