@@ -91,12 +91,15 @@ def parse(source: str) -> Expression:
     return Expression(source, body, tuple(references_in(body)), calls_in(body), as_reference(body))
 
 
-def evaluate_template(text: str, values: Mapping[str, Any]) -> Any:
-    """Return a text's value; ExpressionError when an expression in it has none."""
+def evaluate_template(text: str, values: Mapping[str, Any], budget: Budget | None = None) -> Any:
+    """Return a text's value; ExpressionError when an expression in it has none.
+
+    The expressions of the text share a budget; whoever evaluates many texts may give one for all of them.
+    """
+    budget = budget or Budget()
     parts = parse_template(text)
     if len(parts) == 1 and isinstance(parts[0], Expression):
-        return parts[0].evaluate(values)
-    budget = Budget()
+        return parts[0].evaluate(values, budget)
     return "".join(part if isinstance(part, str) else text_of(part.evaluate(values, budget), budget) for part in parts)
 
 

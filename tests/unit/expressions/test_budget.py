@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from rallyflow.expressions import ExpressionError, parse
+from rallyflow.expressions import ExpressionError, evaluate_template, parse
 from rallyflow.expressions.budget import LIMIT, Budget
 
 MANY = "range(10000)"
@@ -121,3 +121,10 @@ def test_ordinary_work_over_ten_thousand_items_is_within_the_budget():
         == 10_000
     )
     assert LIMIT < 1_000_000
+
+
+def test_texts_can_share_a_budget():
+    budget = Budget(15_000)
+    evaluate_template("${{ range(5000) }}", {}, budget)
+    with pytest.raises(ExpressionError, match="takes too long"):
+        evaluate_template("n=${{ range(5000) }}", {}, budget)
