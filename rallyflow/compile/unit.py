@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
-
 from rallyflow.compile import inlining
 from rallyflow.compile.cells import Cell, Expansion, Growing, units_of
 from rallyflow.compile.defaults import with_defaults
@@ -17,6 +15,7 @@ from rallyflow.compile.draft import Draft, Params, check_keys_of_workflow, read_
 from rallyflow.compile.files import File, Files
 from rallyflow.compile.interface import kind_of, secrets_of, specs_of
 from rallyflow.compile.kinds import KindError, is_workflow
+from rallyflow.compile.order import CycleError, in_order
 from rallyflow.compile.params import resolve_params
 from rallyflow.compile.references import Names
 from rallyflow.compile.validation import validate
@@ -188,20 +187,15 @@ class Unit:
 
     def _order(self) -> list[str]:
         """Return the names of steps in topological order, the file's order where there is a choice."""
-        graph: nx.DiGraph[str] = nx.DiGraph()
-        graph.add_nodes_from(self.drafts)
-        for draft in self.drafts.values():
-            if draft is not None:
-                graph.add_edges_from((need, draft.name) for need in draft.needs)
-        position = {name: index for index, name in enumerate(self.drafts)}
+        needs = {name: sorted(draft.needs) if draft is not None else [] for name, draft in self.drafts.items()}
         try:
-            return list(nx.lexicographical_topological_sort(graph, key=position.__getitem__))
-        except nx.NetworkXUnfeasible:
-            self._note_cycle(graph, position)
+            return in_order(needs)
+        except CycleError as error:
+            self._note_cycle(list(error.args[1])[:-1])
             return list(self.drafts)
 
-    def _note_cycle(self, graph: nx.DiGraph[str], position: Mapping[str, int]) -> None:
-        cycle = [edge[0] for edge in nx.find_cycle(graph)]
+    def _note_cycle(self, cycle: list[str]) -> None:
+        position = {name: index for index, name in enumerate(self.drafts)}
         start = min(cycle, key=position.__getitem__)
         turned = cycle[cycle.index(start) :] + cycle[: cycle.index(start)]
         text = " -> ".join([*turned, turned[0]])
