@@ -50,16 +50,19 @@ class _Lanes:
     """The columns at the left: each leads to the step that it holds, or is free."""
 
     targets: list[str] = field(default_factory=list)
+    ended: int = -1  # the column of the step in the line above, where nothing waits for it
 
     def column(self, node: str) -> int:
         """Return where a node stands: at the end of the lane that leads to it, or in a free column."""
         return self.targets.index(node) if node in self.targets else self.free()
 
     def free(self) -> int:
-        """Return the first column that leads nowhere."""
-        if "" not in self.targets:
-            self.targets.append("")
-        return self.targets.index("")
+        """Return the first column that leads nowhere, and that does not seem to continue the line above."""
+        for index, target in enumerate(self.targets):
+            if not target and index != self.ended:
+                return index
+        self.targets += [""] * (2 if self.ended == len(self.targets) else 1)
+        return len(self.targets) - 1
 
     def draw(self, at: int, sign: str) -> str:
         """Return the line of a node."""
@@ -68,6 +71,7 @@ class _Lanes:
     def branch(self, at: int, following: Sequence[str]) -> str:
         """Lead from a column to all of the steps that follow; returns the line that shows it, empty for none."""
         before = list(self.targets)
+        self.ended = -1 if following else at
         self.targets[at] = ""
         columns: list[int] = []
         for name in following:
@@ -158,7 +162,7 @@ def _line(row: _Row, widths: tuple[int, int, int, int], paint: Paint) -> str:
     after = plain(f"after {', '.join(row.after)}") if row.after else ""
     condition = plain(f"if {node.condition}") if node.condition else ""
     state = paint(node.state.ljust(states), node.tone) if node.state else " " * states
-    rest = [node.uses.ljust(uses), state, after, condition]
+    rest = [plain(node.uses).ljust(uses), state, after, condition]
     return "  ".join([lanes, padded(row.name, names), *(text for text in rest if text)]).rstrip()
 
 
