@@ -86,11 +86,8 @@ def _check_free(target: Path, *, force: bool) -> None:
 def _write(target: Path, text: str, *, force: bool) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("w" if force else "x", encoding="utf-8") as file:
+        with target.open("w" if force else "x", encoding="utf-8") as file:  # "x": nobody else's file, even by a race
             file.write(text)
-    except FileExistsError:
-        _check_free(target, force=False)
-        raise
     except OSError as error:
         raise StorageError(f"can't write {target}: {error.strerror}", hint="give another path") from error
 
