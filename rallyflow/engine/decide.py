@@ -122,7 +122,7 @@ class _Turn:
         if event.state is StepState.ERRORED and again and not event.last and self.stop is Stop.NO:
             self._move(step, StepState.RETRYING)
             self.pending += 1
-            self.commands.append(Delay(step, attempt))
+            self.commands.append(Delay(step, self.attempts[step]))
         elif event.state is StepState.PAUSED:
             self._pause(step)
         elif planned.on_failure == "pause" and event.state in _PAUSING and self.stop is Stop.NO:
