@@ -309,7 +309,7 @@ class Runner:
             return []
         task, message = received
         if isinstance(message, Progress):
-            self._listener.progressed(task.step, message)
+            self._listener.progressed(task.step, replace(message, note=self._mask.text(message.note)))
             return []
         result = self._after_death(task, message) if isinstance(message, Died) else message
         if task.kind == "revive":
