@@ -16,8 +16,8 @@ from rallyflow import plugins
 from rallyflow.engine.locks import RunLock, is_live, wait_for_the_dead
 from rallyflow.engine.retrying import delay_before_next
 from rallyflow.engine.undo import undo
-from rallyflow.engine.values import Values, read_secrets
-from rallyflow.errors import InputsInvalid, PermanentError, RunLocked, TransientError, UsageError
+from rallyflow.engine.values import Values
+from rallyflow.errors import InputsInvalid, PermanentError, RunLocked, TransientError
 from rallyflow.journal.books import JournalLedger
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal
@@ -119,13 +119,6 @@ def test_a_condition_without_a_value_is_an_error_of_the_step():
 def test_outputs_of_the_workflow_without_a_value_are_null():
     values = values_of(step("a"), outputs={"x": "${{ steps.a.out }}", "y": "${{ params.n }}", "z": 5})
     assert values.outputs() == {"x": None, "y": 3, "z": 5}
-
-
-def test_secrets_come_from_the_environment_and_all_missing_ones_are_named(monkeypatch):
-    monkeypatch.setenv("RALLYFLOW_SECRET_ONE_MORE", "x")
-    assert read_secrets(("one-more",)) == {"one-more": "x"}
-    with pytest.raises(UsageError, match="RALLYFLOW_SECRET_A, RALLYFLOW_SECRET_B"):
-        read_secrets(("a", "one-more", "b"))
 
 
 HOLD = """
