@@ -71,7 +71,9 @@ def _detail(problem: Problem, value: Mapping[str, Any]) -> InitErrorDetails:
 
 def _kept(found: Mapping[str, Any]) -> InitErrorDetails:
     """Return an error that pydantic found itself, to be raised again beside ours."""
-    return InitErrorDetails(type=_error(found["type"], found["msg"]), loc=tuple(found["loc"]), input=found["input"])
+    context = {name: value for name, value in found.get("ctx", {}).items() if isinstance(value, str | int | float)}
+    kind = PydanticCustomError(found["type"], found["msg"], context or None)
+    return InitErrorDetails(type=kind, loc=tuple(found["loc"]), input=found["input"])
 
 
 def _error(kind: str, text: str) -> PydanticCustomError:

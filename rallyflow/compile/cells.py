@@ -12,6 +12,7 @@ from rallyflow.compile.draft import Draft, Params, substitute
 from rallyflow.compile.matrix import cell_id, expand
 from rallyflow.compile.validation import validate
 from rallyflow.expressions import (
+    Budget,
     ExpressionError,
     Reference,
     evaluate_node,
@@ -27,6 +28,9 @@ from rallyflow.model.step import StepType
 from rallyflow.model.workflow import Limits, Timeouts
 from rallyflow.units import Duration
 
+_BUDGET = 10_000_000
+"""What all expressions of a plan may spend together: some seconds."""
+
 
 @dataclass(slots=True)
 class Growing:
@@ -38,6 +42,7 @@ class Growing:
     seeds: dict[str, int | str] = field(default_factory=dict)
     secrets: dict[str, SecretSource] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
+    budget: Budget = field(default_factory=lambda: Budget(_BUDGET))
 
     def fingerprint(self, name: str) -> str:
         """Return what changes when anything of a step, or of a group of steps, changes."""
@@ -184,14 +189,23 @@ class Expansion:
                 deferred.append(Deferred(path, data))
                 return None
             try:
-                return evaluate_template(data, values)
+                return self._value(draft, place, data, values)
             except ExpressionError as error:
                 if not self.errors.knows(place):
-                    self.errors.value(place, "RF0240", str(error), error.hint)
+                    self.errors.value(place, error.code, str(error), error.hint)
                 deferred.append(Deferred(path, data))
                 return None
 
         return resolve(draft.spec.with_, ()), deferred
+
+    def _value(self, draft: Draft, place: Path, text: str, values: Mapping[str, Any]) -> Any:
+        """Return the value of an expression: looked up where it is the same in every cell of the matrix."""
+        if place in draft.values:
+            return draft.values[place]
+        value = evaluate_template(text, values, self.plan.budget)
+        if not any(found.root == "matrix" for each in draft.templates[place] for found in each.references):
+            draft.values[place] = value
+        return value
 
     def _awaited(self, draft: Draft, cell: Mapping[str, Any], needs: Sequence[str]) -> list[str]:
         """Return what a cell waits for: whole steps, or the single cells that a where() selects."""

@@ -70,6 +70,7 @@ class Draft:
     condition: str
     templates: dict[Path, list[Expression]] = field(default_factory=dict)
     texts: dict[Path, str] = field(default_factory=dict)  # of the same places
+    values: dict[Path, Any] = field(default_factory=dict)  # of those that are the same in every cell
     needs: set[str] = field(default_factory=set)  # names of steps, from `needs` and from references
 
     @property
@@ -138,7 +139,7 @@ def substitute(data: Any, path: Path, params: Params, errors: Diagnostics) -> An
         if _only_params(references, path, params, errors) and not params.are_broken(expressions):
             return evaluate_template(data, {"params": params.known})
     except ExpressionError as error:
-        errors.value(path, "RF0240", str(error), error.hint)
+        errors.value(path, error.code, str(error), error.hint)
     return data
 
 
@@ -178,7 +179,7 @@ def _parse_all(draft: Draft, data: Any, path: Path, errors: Diagnostics) -> None
             draft.templates[place] = expressions_of(text)
             draft.texts[place] = text
         except ExpressionError as error:
-            errors.value(place, "RF0240", str(error), error.hint)
+            errors.value(place, error.code, str(error), error.hint)
 
 
 def _condition(value: str | bool) -> str:
@@ -199,4 +200,4 @@ def _parse_condition(draft: Draft, errors: Diagnostics) -> None:
         draft.templates[place] = expressions_of("${{ " + draft.condition + " }}")
         draft.texts[place] = "${{ " + draft.condition + " }}"
     except ExpressionError as error:
-        errors.value(place, "RF0240", str(error), error.hint)
+        errors.value(place, error.code, str(error), error.hint)

@@ -77,9 +77,9 @@ def _names(file: File, specs: Mapping[str, Param], chain: tuple[Path, ...], file
     raw = file.data.get("steps") if isinstance(file.data, dict) else None
     steps = raw if isinstance(raw, dict) else {}
     return {
-        "params": Record({name: annotation_of(spec.type) for name, spec in specs.items()}, "params"),
-        "steps": Record({name: _outputs_of(step, file, chain, files) for name, step in steps.items()}, "steps"),
-        "run": Record(dict.fromkeys(("id", "name", "directory"), str), "run"),
+        "params": Record({name: annotation_of(spec.type) for name, spec in specs.items()}, "param"),
+        "steps": Record({name: _outputs_of(step, file, chain, files) for name, step in steps.items()}, "step"),
+        "run": Record(dict.fromkeys(("id", "name", "directory"), str), "field of run"),
     }
 
 

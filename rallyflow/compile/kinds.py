@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from rallyflow import plugins
 from rallyflow.compile.files import File, Files
+from rallyflow.compile.types import SameKind
 from rallyflow.errors import PluginError, UsageError
 from rallyflow.model.params import annotation_of, read_value
 from rallyflow.model.step import StepType
@@ -127,7 +128,7 @@ def inputs_model(name: str, params: Mapping[str, Param]) -> type[BaseModel]:
     """Return the model of `with:` for a workflow with these params."""
     fields: dict[str, Any] = {}
     for number, (param, spec) in enumerate(params.items()):
-        annotation: Any = Annotated[annotation_of(spec.type), BeforeValidator(partial(read_value, spec))]
+        annotation: Any = Annotated[annotation_of(spec.type), BeforeValidator(partial(read_value, spec)), SameKind()]
         default = ... if spec.default is None else spec.default
         fields[f"p{number}"] = (annotation, Field(default, alias=param, description=spec.description))
     return create_model(name, __config__=ConfigDict(extra="forbid", frozen=True), **fields)

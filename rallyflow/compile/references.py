@@ -12,8 +12,6 @@ from rallyflow.compile.draft import Draft, Params
 from rallyflow.compile.inference import CellsOf, Record, TypeProblem, infer
 from rallyflow.expressions import FUNCTIONS, ROOTS, Expression, Reference, parse_template
 from rallyflow.hints import did_you_mean
-from rallyflow.model.params import annotation_of
-from rallyflow.model.workflow import Param
 
 _RUN_FIELDS = ("id", "name", "directory")
 _CODES = {"params": "RF0242", "matrix": "RF0243", "secrets": "RF0244", "run": "RF0241"}
@@ -27,14 +25,14 @@ class Names:
     def __init__(
         self,
         params: Params,
-        specs: Mapping[str, Param],
+        types_of_params: Mapping[str, Any],
         secrets: Iterable[str],
         drafts: Mapping[str, Draft | None],
         errors: Diagnostics,
     ) -> None:
         """`drafts` has None for a step that could not be read: references to it are not errors of their own."""
         self.params = params
-        self.specs = specs
+        self.types_of_params = types_of_params
         self.secrets = list(secrets)
         self.drafts = drafts
         self.errors = errors
@@ -112,16 +110,16 @@ class Names:
     @cached_property
     def _common(self) -> Mapping[str, Any]:
         return {
-            "params": Record({name: annotation_of(spec.type) for name, spec in self.specs.items()}, "params"),
-            "secrets": Record(dict.fromkeys(self.secrets, str), "secrets"),
-            "steps": Record({name: _outputs(draft) for name, draft in self.drafts.items()}, "steps"),
-            "run": Record(dict.fromkeys(_RUN_FIELDS, str), "run"),
+            "params": Record(self.types_of_params, "param", "RF0242"),
+            "secrets": Record(dict.fromkeys(self.secrets, str), "secret", "RF0244"),
+            "steps": Record({name: _outputs(draft) for name, draft in self.drafts.items()}, "step", "RF0220"),
+            "run": Record(dict.fromkeys(_RUN_FIELDS, str), "field of run"),
         }
 
     def _names_for(self, draft: Draft, key: str) -> Mapping[str, Any]:
         names = dict(self._common)
         if draft.spec.matrix is not None and key != "matrix":
-            names["matrix"] = Record(self._axes(draft), "matrix")
+            names["matrix"] = Record(self._axes(draft), "matrix axis", "RF0243")
         if draft.spec.foreach is not None and key != "foreach":
             names["item"] = self._item(draft)
         return names

@@ -21,6 +21,7 @@ from rallyflow.compile.references import Names
 from rallyflow.compile.validation import validate
 from rallyflow.expressions import ExpressionError, expressions_of
 from rallyflow.hints import did_you_mean
+from rallyflow.model.params import annotation_of
 from rallyflow.model.plan import Scope
 from rallyflow.model.workflow import Param, Workflow
 
@@ -69,7 +70,8 @@ class Unit:
         self.plan.secrets = {**secrets, **self.plan.secrets}
         self.plan.limits = {**(self.header.limits if self.header else {}), **self.plan.limits}
         self._read_steps(data)
-        names = Names(self.params, specs, secrets, self.drafts, self.errors)
+        declared = {name: annotation_of(specs[name].type) if name in specs else Any for name in self.params}
+        names = Names(self.params, declared, secrets, self.drafts, self.errors)
         self._check(data, names)
         self._expand()
 
@@ -153,7 +155,7 @@ class Unit:
             try:
                 names.check_output(place, text, expressions_of(text))
             except ExpressionError as error:
-                self.errors.value(place, "RF0240", str(error), error.hint)
+                self.errors.value(place, error.code, str(error), error.hint)
 
     def _check_needs(self, name: str, raw: Any) -> None:
         """Check the names in `needs`, also those of a step that has other errors."""

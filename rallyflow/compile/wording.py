@@ -56,7 +56,7 @@ def in_words(details: Sequence[ErrorDetails]) -> tuple[str, str]:
             ) else hint
         case "string_pattern_mismatch":
             return f"{_shown(first['input'])} does not match {context['pattern']}", ""
-        case kind if kind in _BOUNDS:
+        case kind if kind in _BOUNDS and context:
             bounds = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
             return f"{_shown(first['input'])}: {_BOUNDS[kind].format(**bounds)}", ""
     message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
