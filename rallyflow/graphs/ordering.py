@@ -10,6 +10,7 @@ from typing import TypeVar
 N = TypeVar("N", bound=Hashable)
 
 _SWEEPS = 16
+_WORK = 100_000  # nodes times sweeps: a graph that nobody can look at at once gets fewer
 
 
 def arrange(layers: Sequence[Sequence[N]], edges: Sequence[tuple[N, N]]) -> list[list[N]]:
@@ -17,7 +18,7 @@ def arrange(layers: Sequence[Sequence[N]], edges: Sequence[tuple[N, N]]) -> list
     before, after = _neighbours(edges)
     best = current = [list(layer) for layer in layers]
     fewest = crossings(best, after)
-    for sweep in range(_SWEEPS):
+    for sweep in range(max(2, min(_SWEEPS, _WORK // sum(map(len, layers))))):
         if not fewest:
             break
         current = _swept(current, before if sweep % 2 == 0 else after, downwards=sweep % 2 == 0)

@@ -9,6 +9,7 @@ from typing import TypeVar
 N = TypeVar("N")
 
 _SWEEPS = 40
+_WORK = 250_000  # nodes times sweeps: a graph that nobody can look at at once gets fewer
 
 
 def spread(wanted: Sequence[float], gaps: Sequence[float], weights: Sequence[float]) -> list[float]:
@@ -44,7 +45,7 @@ def place(
     for layer, between in zip(layers, gaps, strict=True):
         start = -sum(between) / 2
         places.update(zip(layer, accumulate(between, initial=start), strict=False))
-    for sweep in range(_SWEEPS):
+    for sweep in range(max(4, min(_SWEEPS, _WORK // max(len(places), 1)))):
         order = range(len(layers)) if sweep % 2 == 0 else range(len(layers) - 1, -1, -1)
         for index in order:
             layer = layers[index]
