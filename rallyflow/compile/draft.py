@@ -17,6 +17,7 @@ from rallyflow.expressions import (
     evaluate_template,
     expressions_of,
     is_template,
+    parse_template,
 )
 from rallyflow.hints import did_you_mean
 from rallyflow.model.workflow import Step
@@ -69,7 +70,7 @@ class Draft:
     kind: Kind
     condition: str
     templates: dict[Path, list[Expression]] = field(default_factory=dict)
-    texts: dict[Path, str] = field(default_factory=dict)  # of the same places
+    alone: set[Path] = field(default_factory=set)  # those that are one expression and no other text: they keep its type
     values: dict[Path, Any] = field(default_factory=dict)  # of those that are the same in every cell
     needs: set[str] = field(default_factory=set)  # names of steps, from `needs` and from references
 
@@ -176,10 +177,16 @@ def templates_in(data: Any, path: Path) -> Iterator[tuple[Path, str]]:
 def _parse_all(draft: Draft, data: Any, path: Path, errors: Diagnostics) -> None:
     for place, text in templates_in(data, path):
         try:
-            draft.templates[place] = expressions_of(text)
-            draft.texts[place] = text
+            _keep(draft, place, text)
         except ExpressionError as error:
             errors.value(place, error.code, str(error), error.hint)
+
+
+def _keep(draft: Draft, place: Path, text: str) -> None:
+    parts = parse_template(text)
+    draft.templates[place] = [part for part in parts if isinstance(part, Expression)]
+    if len(parts) == 1:
+        draft.alone.add(place)
 
 
 def _condition(value: str | bool) -> str:
@@ -197,7 +204,6 @@ def _parse_condition(draft: Draft, errors: Diagnostics) -> None:
         return
     place = (*draft.path, "if")
     try:
-        draft.templates[place] = expressions_of("${{ " + draft.condition + " }}")
-        draft.texts[place] = "${{ " + draft.condition + " }}"
+        _keep(draft, place, "${{ " + draft.condition + " }}")
     except ExpressionError as error:
         errors.value(place, error.code, str(error), error.hint)

@@ -10,7 +10,7 @@ from rallyflow.compile import types
 from rallyflow.compile.diagnostics import Diagnostics, Path
 from rallyflow.compile.draft import Draft, Params
 from rallyflow.compile.inference import CellsOf, Record, TypeProblem, infer
-from rallyflow.expressions import FUNCTIONS, ROOTS, Expression, Reference, parse_template
+from rallyflow.expressions import FUNCTIONS, ROOTS, Expression, Reference
 from rallyflow.hints import did_you_mean
 
 _RUN_FIELDS = ("id", "name", "directory")
@@ -44,18 +44,17 @@ class Names:
             if not self._are_known(place, expressions, draft):
                 continue
             names = self._names_for(draft, key)
-            have = self._type_of(place, expressions, draft.texts[place], names)
+            have = self._type_of(place, expressions, names, alone=place in draft.alone)
             if key == "with":
                 self._check_fit(place, expressions, have, draft)
             elif key == "foreach" and len(place) == 3 and types.item_type(have) is None and have is not Any:
                 what = f"foreach takes a list; {expressions[0].source} is a {types.name_of(have)}"
                 self.errors.value(place, "RF0224", what)
 
-    def check_output(self, place: Path, text: str, expressions: list[Expression]) -> Any:
-        """Check the expressions of an output of the workflow; returns its type."""
-        if not self._are_known(place, expressions, None):
-            return Any
-        return self._type_of(place, expressions, text, self._common)
+    def check_output(self, place: Path, expressions: list[Expression]) -> None:
+        """Check the expressions of an output of the workflow."""
+        if self._are_known(place, expressions, None):
+            self._type_of(place, expressions, self._common, alone=False)
 
     def _are_known(self, place: Path, expressions: list[Expression], draft: Draft | None) -> bool:
         """Check all names of a place; returns whether all of them exist, so that types can be looked at."""
@@ -71,7 +70,7 @@ class Names:
                 )
         return len(self.errors.found) == before and not broken
 
-    def _type_of(self, place: Path, expressions: list[Expression], text: str, names: Mapping[str, Any]) -> Any:
+    def _type_of(self, place: Path, expressions: list[Expression], names: Mapping[str, Any], *, alone: bool) -> Any:
         found: Any = Any
         for expression in expressions:
             try:
@@ -79,7 +78,7 @@ class Names:
             except TypeProblem as problem:
                 self.errors.value(place, problem.code, problem.what, problem.hint)
                 return Any
-        return found if _is_alone(text) else str
+        return found if alone else str
 
     def _check_fit(self, place: Path, expressions: list[Expression], have: Any, draft: Draft) -> None:
         """Check that a value that is known later is of the type that its place takes."""
@@ -88,7 +87,7 @@ class Names:
         want = types.at(draft.kind.inputs, place[len(draft.path) + 1 :])
         if have is None or want is None or types.fits(have, want):
             return
-        what = expressions[0].source if _is_alone(draft.texts[place]) else "this"
+        what = expressions[0].source if place in draft.alone else "this"
         self.errors.value(
             place,
             "RF0224",
@@ -142,7 +141,7 @@ class Names:
             templates = any(inner[: len(place)] == place for inner in draft.templates)
             return kinds.pop() if len(kinds) == 1 and not templates and kinds <= {str, int, float, bool} else Any
         expressions = draft.templates.get(place, [])
-        if len(expressions) != 1 or not _is_alone(draft.texts[place]):
+        if len(expressions) != 1 or place not in draft.alone:
             return Any
         try:
             found = types.item_type(infer(expressions[0].body, self._common))
@@ -256,9 +255,3 @@ def _outputs(draft: Draft | None) -> Any:
     if draft is None:
         return Any
     return CellsOf(draft.kind.outputs, draft.axes) if draft.axes else draft.kind.outputs
-
-
-def _is_alone(text: str) -> bool:
-    """Whether a text is one expression and nothing else, so that it keeps its type."""
-    parts = parse_template(text)
-    return len(parts) == 1 and isinstance(parts[0], Expression)

@@ -153,7 +153,7 @@ class Unit:
         outputs = data.get("outputs")
         for place, text in templates_in(outputs if isinstance(outputs, dict) else {}, ("outputs",)):
             try:
-                names.check_output(place, text, expressions_of(text))
+                names.check_output(place, expressions_of(text))
             except ExpressionError as error:
                 self.errors.value(place, error.code, str(error), error.hint)
 
