@@ -157,6 +157,9 @@ def _errors() -> Iterator[str]:
     yield "\n## In a workflow file\n\n| code | |\n|---|---|"
     for code, text in errors.FILE_CODES.items():
         yield f"| [`{code}`](#{code.lower()}) | {text} |"
+    yield "\n## Advice of `rallyflow lint`\n\n| code | |\n|---|---|"
+    for code, text in errors.ADVICE_CODES.items():
+        yield f"| [`{code}`](#{code.lower()}) | {text} |"
     yield "\n## One by one\n"
     for code in codes.codes():
         yield from _explained(codes.explain_code(code))

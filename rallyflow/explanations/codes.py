@@ -33,21 +33,20 @@ def error_classes() -> Mapping[str, type[errors.RallyflowError]]:
 
 def codes() -> tuple[str, ...]:
     """Return every code there is."""
-    return tuple(sorted({*error_classes(), *errors.FILE_CODES}))
+    return tuple(sorted({*error_classes(), *errors.FILE_CODES, *errors.ADVICE_CODES}))
 
 
 def summary_of(code: str) -> str:
     """Return what a code stands for, in a sentence: of the table in errors.py, or the docstring of the class."""
-    if code in errors.FILE_CODES:
-        return errors.FILE_CODES[code]
-    return (inspect.getdoc(error_classes()[code]) or "").partition("\n")[0]
+    listed = {**errors.FILE_CODES, **errors.ADVICE_CODES}
+    return listed[code] if code in listed else (inspect.getdoc(error_classes()[code]) or "").partition("\n")[0]
 
 
 def explain_code(code: str) -> Topic:
     """Return the explanation of a code that there is."""
     data = explained()[code]
     return Topic(
-        "error",
+        "advice" if code in errors.ADVICE_CODES else "error",
         code,
         data["means"],
         facts=_facts(code),
@@ -72,6 +71,8 @@ def _below(root: type[errors.RallyflowError]) -> Iterator[type[errors.RallyflowE
 
 
 def _facts(code: str) -> dict[str, str]:
+    if code in errors.ADVICE_CODES:
+        return {"where": "of `rallyflow lint`, about a valid workflow", "exit code": "0; 3 with --strict"}
     found = error_classes().get(code)
     if found is None:
         return {"where": "in a workflow file", "exit code": f"{int(errors.Exit.INVALID)}"}
@@ -83,7 +84,7 @@ def _facts(code: str) -> dict[str, str]:
 
 def _text(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "why" in data:
-        yield "Why it is an error", data["why"]
+        yield "Why", data["why"]
     if "causes" in data:
         yield "How it usually comes about", "\n".join(f"- {cause}" for cause in data["causes"])
     if "do" in data:

@@ -149,6 +149,7 @@ def test_a_new_workflow_is_valid_and_has_its_schema_beside_it(cli, name):
     given = ["-p", "cloud=mine"] if name == "existing-cloud" else []
     cli.ok("init", "--template", name, "ci/nightly.yaml")
     cli.ok("validate", "ci/nightly.yaml", *given)
+    assert cli.json("lint", "ci/nightly.yaml", *given)["advice"] == []
     text = (cli.directory / "ci" / "nightly.yaml").read_text()
     assert text.startswith(f"# yaml-language-server: $schema={SCHEMA}\n")
     assert "\nname: nightly\n" in text

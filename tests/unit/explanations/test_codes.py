@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rallyflow.compile.compiler import compile_file
-from rallyflow.errors import FILE_CODES, WorkflowInvalid
+from rallyflow.compile.compiler import compile_unit
+from rallyflow.compile.lint import lint
+from rallyflow.errors import ADVICE_CODES, FILE_CODES, WorkflowInvalid
 from rallyflow.explanations.codes import codes, error_classes, explain_code, explained, summary_of
 
 WITH_EXAMPLES = sorted(code for code in explained() if explain_code(code).examples)
@@ -16,20 +17,21 @@ WITHOUT_EXAMPLE = {
     "RF0253": "depends on the catalogs that are pinned beside the workflow",
     "RF0254": "depends on what is installed",
     "RF0255": "is about the file of a catalog, not about a workflow",
+    "RF0909": "depends on the catalogs that are installed",
 }
 """The codes of files that no workflow alone can show, with the reason."""
 
 
 def compiled(code, name, folder):
-    """Return the codes that the compiler finds in an example, as a person would meet them: from files on disk."""
+    """Return what is found in an example, as a person would meet it: in files on disk; advice is for codes of it."""
     example = explain_code(code).examples[name]
     for file, text in example.files.items():
         (folder / file).write_text(text, encoding=example.encoding)
     try:
-        compile_file(folder / next(iter(example.files)), example.params)
+        unit, plan = compile_unit(folder / next(iter(example.files)), example.params)
     except WorkflowInvalid as error:
         return [each.code for each in error.diagnostics]
-    return []
+    return [each.code for each in lint(unit, plan)] if code in ADVICE_CODES else []
 
 
 def test_every_code_has_an_explanation():
@@ -41,7 +43,7 @@ def test_every_explanation_is_of_a_code():
 
 
 def test_every_code_of_a_file_has_examples_or_a_reason_for_none():
-    assert set(FILE_CODES) - set(WITH_EXAMPLES) - set(WITHOUT_EXAMPLE) == set()
+    assert {*FILE_CODES, *ADVICE_CODES} - set(WITH_EXAMPLES) - set(WITHOUT_EXAMPLE) == set()
 
 
 @pytest.mark.parametrize("code", sorted(explained()))
@@ -72,4 +74,4 @@ def test_a_code_has_a_summary_of_one_line(code):
 def test_no_two_classes_of_errors_share_a_code():
     named = [each.code for each in error_classes().values()]
     assert len(set(named)) == len(named)
-    assert not set(named) & set(FILE_CODES)
+    assert not set(named) & {*FILE_CODES, *ADVICE_CODES}
