@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import ValidationError
+
 from rallyflow.compile.diagnostics import Diagnostics, Path
 from rallyflow.compile.kinds import Kind
 from rallyflow.compile.matrix import axes_of
@@ -19,7 +21,7 @@ from rallyflow.expressions import (
     is_template,
     parse_template,
 )
-from rallyflow.hints import did_you_mean
+from rallyflow.hints import closest, did_you_mean
 from rallyflow.model.workflow import Step
 
 LATE = ("with", "if", "matrix", "foreach")
@@ -92,14 +94,15 @@ def axes_in(matrix: Any, foreach: Any) -> tuple[str, ...]:
     return tuple(axes_of(matrix)) if isinstance(matrix, dict) else ()
 
 
-def read_step(name: str, raw: dict[str, Any], kind: Kind | None, params: Params, errors: Diagnostics) -> Draft | None:
-    """Return one step of the file; None, with its errors noted, when it can't be used at all."""
+def read_step(name: str, raw: dict[str, Any], kind: Kind, params: Params, errors: Diagnostics) -> Draft:
+    """Return one step of the file; one with errors, which are noted, as it was probably meant."""
     path: Path = ("steps", name)
     early = {key: value for key, value in raw.items() if key not in LATE}
     late = {key: value for key, value in raw.items() if key in LATE}
-    spec = validate(Step, {**substitute(early, path, params, errors), **late}, path, errors)
-    if spec is None or kind is None:
-        return None
+    data = {**substitute(early, path, params, errors), **late}
+    spec = validate(Step, data, path, errors)
+    if spec is None:
+        raw, spec = _as_meant(raw, data, path, errors)
     draft = Draft(name, spec, kind, _condition(spec.if_))
     for key in ("with", "matrix", "foreach"):
         _parse_all(draft, raw.get(key, {}), (*path, key), errors)
@@ -112,6 +115,30 @@ def read_step(name: str, raw: dict[str, Any], kind: Kind | None, params: Params,
             "a list of mappings can have all combinations",
         )
     return draft
+
+
+def _as_meant(
+    raw: dict[str, Any], data: dict[str, Any], path: Path, errors: Diagnostics
+) -> tuple[dict[str, Any], Step]:
+    """Return a step without what is wrong in it, its misspelt keys taken for those that they are close to."""
+    known = [field.alias or name for name, field in Step.model_fields.items()]
+    kept: dict[str, Any] = {}
+    for key, value in data.items():
+        meant = key if key in known else next((close for close in closest(key, known) if close not in data), None)
+        if meant is not None and _is_good(meant, value):
+            kept[meant] = value
+            raw = {**raw, meant: raw[key]}
+            if meant != key:
+                errors.source.alias((*path, meant), (*path, key))
+    return {key: raw[key] for key in kept}, Step.model_validate({"uses": "?", **kept})
+
+
+def _is_good(key: str, value: Any) -> bool:
+    try:
+        Step.model_validate({"uses": "?", key: value})
+    except ValidationError:
+        return False
+    return True
 
 
 def check_keys_of_workflow(name: str, raw: Mapping[str, Any], errors: Diagnostics) -> None:

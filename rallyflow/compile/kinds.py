@@ -50,6 +50,14 @@ class Kind:
         return self.file.sha256 if self.file else self.step.version
 
 
+class _Anything(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+NOTHING_KNOWN = Kind(StepType, _Anything, _Anything)  # type: ignore[type-abstract]
+"""For a step whose `uses:` names nothing that is there."""
+
+
 def is_workflow(uses: str) -> bool:
     """Whether `uses:` names a workflow: by its path, or by its name in a catalog."""
     return uses.startswith(_PATHS) or _in_catalog(uses)

@@ -14,7 +14,7 @@ from rallyflow.compile.defaults import with_defaults
 from rallyflow.compile.draft import Draft, Params, check_keys_of_workflow, read_step, substitute, templates_in
 from rallyflow.compile.files import File, Files
 from rallyflow.compile.interface import kind_of, secrets_of, specs_of
-from rallyflow.compile.kinds import KindError, is_workflow
+from rallyflow.compile.kinds import NOTHING_KNOWN, KindError, is_workflow
 from rallyflow.compile.order import CycleError, in_order
 from rallyflow.compile.params import resolve_params
 from rallyflow.compile.references import Names
@@ -53,7 +53,8 @@ class Unit:
         self.errors = file.errors
         self.header: Workflow | None = None
         self.params = Params({})
-        self.drafts: dict[str, Draft | None] = {}
+        self.drafts: dict[str, Draft | None] = {}  # None for a step of which nobody knows what it gives
+        self.unknown: list[Draft] = []  # those steps, for all that can be checked in them
         self.expansion: Expansion
 
     def compile(self) -> None:
@@ -141,7 +142,11 @@ class Unit:
                 if problem.what:
                     self.errors.value(("steps", name, "uses"), problem.code, problem.what, problem.hint)
         merged = with_defaults(raw, ("steps", name), defaults, self.errors.source)
-        return read_step(name, merged, kind, self.params, self.errors)
+        draft = read_step(name, merged, kind or NOTHING_KNOWN, self.params, self.errors)
+        if kind is not None:
+            return draft
+        self.unknown.append(draft)
+        return None
 
     def _check(self, data: Mapping[str, Any], names: Names) -> None:
         for name, draft in self.drafts.items():
@@ -150,6 +155,8 @@ class Unit:
                 draft.needs.update(need for need in draft.spec.needs if need in self.drafts)
                 names.check(draft)
                 self._check_limits(draft)
+        for draft in self.unknown:
+            names.check(draft)
         outputs = data.get("outputs")
         for place, text in templates_in(outputs if isinstance(outputs, dict) else {}, ("outputs",)):
             try:
