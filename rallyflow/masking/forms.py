@@ -11,6 +11,12 @@ from urllib.parse import quote, quote_plus
 
 _WRAPPED = (57, 48)  # bytes in a line of base64: 76 characters by the program base64, 64 by openssl
 
+_QUOTES_IN_HTML = tuple(
+    str.maketrans(dict(zip("\"'", pair, strict=True)))
+    for pair in (('"', "'"), ("&quot;", "&#x27;"), ("&#34;", "&#39;"), ("&quot;", "&apos;"), ("&quot;", "'"))
+)
+_JSON_IN_HTML = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&'"})
+
 
 def forms_of(secret: str) -> Iterator[str]:
     """Yield every form of a secret that has to be masked; of one with several lines, also those of each line."""
@@ -29,8 +35,11 @@ def _escaped(text: str) -> Iterator[str]:
     yield _inner(json.dumps(json.dumps(text)), 3)  # JSON in JSON
     yield _inner(repr(text))
     yield _inner(repr(raw), 1, 2)
-    yield html.escape(text)
-    yield html.escape(text, quote=False)
+    for quotes in _QUOTES_IN_HTML:
+        yield html.escape(text, quote=False).translate(quotes)
+    for form in (json.dumps(text), json.dumps(text, ensure_ascii=False)):
+        yield _inner(form).translate(_JSON_IN_HTML)
+        yield _inner(form).replace("</", "<\\/")
     yield _inner(shlex.quote(text)) if "'" in text else text
     yield text.replace("'", r"'\''")  # as a shell prints what it runs
     for quoted in (quote(raw), quote(raw, safe=""), quote_plus(raw), quote(raw, safe="~()*!'")):

@@ -8,7 +8,9 @@ import html
 import json
 from urllib.parse import quote, quote_plus
 
+import markupsafe
 import pyarrow.parquet as pq
+from jinja2.utils import htmlsafe_json_dumps
 
 from rallyflow.errors import Exit
 
@@ -68,7 +70,8 @@ outputs: {token: "${{ secrets.token }}", said: "${{ steps.echo.stdout }}"}
 def forms(secret: str) -> set[str]:
     raw = secret.encode()
     written = {secret, json.dumps(secret)[1:-1], quote(secret), quote_plus(secret), quote(secret, safe="")}
-    return written | {html.escape(secret), repr(secret)[1:-1], base64.b64encode(raw).decode()}
+    written |= {html.escape(secret), str(markupsafe.escape(secret)), str(htmlsafe_json_dumps(secret))[1:-1]}
+    return written | {repr(secret)[1:-1], base64.b64encode(raw).decode()}
 
 
 def told(cli) -> str:

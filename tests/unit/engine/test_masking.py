@@ -12,10 +12,13 @@ import string
 import subprocess
 import sys
 from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape, quoteattr
 
+import markupsafe
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2.utils import htmlsafe_json_dumps
 
 from rallyflow.masking import Mask
 from rallyflow.model.secret import MASK, Secret
@@ -41,6 +44,9 @@ SECRETS = st.text(alphabet=string.ascii_letters + string.digits + " '\"\\/+%&<>Ã
         quote_plus,
         lambda text: re.sub("%..", lambda escape: escape[0].lower(), quote(text, safe="")),
         html.escape,
+        lambda text: str(markupsafe.escape(text)),
+        lambda text: str(htmlsafe_json_dumps([text])),
+        lambda text: f"<a title={quoteattr(text)}>{escape(text)}</a>",
         shlex.quote,
         lambda text: "'" + text.replace("'", r"'\''") + "'",
         lambda text: base64.b64encode(text.encode()).decode(),
