@@ -32,10 +32,11 @@ def is_catalog_reference(uses: str) -> bool:
     return not uses.startswith(("./", "../", "/")) and "@" in uses.partition("/")[2]
 
 
-def resolve(uses: str, base: Path) -> Located:
+def resolve(uses: str, base: Path, *, root: Path | None = None) -> Located:
     """Return the workflow of a catalog that a file in the folder `base` uses; CatalogProblem when it can't be had.
 
-    Content that a lock pins is compared with what was pinned, each time.
+    Content that a lock pins is compared with what was pinned, each time. What the nearest lock does not pin is looked
+    for in that of the folder `root`: a workflow of a catalog may use others that only the file which is run has pinned.
     """
     match = _REFERENCE.fullmatch(uses)
     if not match:
@@ -46,6 +47,8 @@ def resolve(uses: str, base: Path) -> Located:
         )
     name, workflow, wanted = match.groups()
     shelf = Shelf.of(base)
+    if root is not None and name not in shelf.pins:
+        shelf = Shelf.of(root)
     opened = shelf.open(name)
     _check_version(opened, wanted)
     known = opened.catalog.workflows

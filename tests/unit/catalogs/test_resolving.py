@@ -73,6 +73,17 @@ def test_the_nearest_lock_wins(here, catalog, tmp_path):
     assert find_lock(tmp_path) is None or not find_lock(tmp_path).folder.is_relative_to(tmp_path)
 
 
+def test_what_the_nearest_lock_does_not_pin_is_found_in_that_of_the_run(here, catalog, make_catalog, tmp_path):
+    other = make_catalog(tmp_path / "elsewhere" / "other", name="other")
+    add(str(catalog), lock_of(here))
+    add(str(other), lock_of(here))
+    refused("RF0250", "ours/boot@1", other)
+    assert resolve("ours/boot@1", other, root=here).root == catalog
+    make_catalog(other / "own", version="3.0.0")
+    add(str(other / "own"), lock_of(other))
+    assert resolve("ours/boot@3", other, root=here).version == "3.0.0"
+
+
 @pytest.mark.parametrize("wanted", ["1", "1.4", "1.4.2", "v1", "v1.4.2"])
 def test_a_version_fits_by_its_first_parts(wanted):
     assert Version.parse("1.4.2+build.5").fits(wanted)
