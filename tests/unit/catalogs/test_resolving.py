@@ -230,7 +230,7 @@ def test_links_inside_of_a_catalog_are_content(here, catalog):
             "name: ours\nversion: 1.0.0\nworkflows: [boot.yaml]\nrequirements: {packages: ['=1']}\n",
             "not name a package",
         ),
-        ("{", "not valid YAML"),
+        ("{", "catalog.yaml:1:1: "),
         ("- a\n", "1:1"),
         ("", "catalog.yaml"),
     ],
