@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -130,6 +131,7 @@ def folder_of(source: Source, base: Path, commit: str, name: str) -> Path:
     return folder
 
 
+@cache
 def installed() -> dict[str, list[EntryPoint]]:
     """Return the catalogs of installed packages by name; more than one where two packages use the same name."""
     found: dict[str, list[EntryPoint]] = {}

@@ -329,6 +329,10 @@ def test_every_workflow_that_ships_is_in_the_catalog(here):
         resolve(f"rallyflow/{name}@1", here)
 
 
+def _by_name(entries):
+    return {each.name: [entry for entry in entries if entry.name == each.name] for each in entries}
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch, make_catalog):
     """A package on the path with a catalog, and the entry points of what is installed."""
@@ -336,7 +340,7 @@ def package(tmp_path, monkeypatch, make_catalog):
     (tmp_path / "site" / "their_package" / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     entries = [EntryPoint("theirs", "their_package", sources.GROUP)]
-    monkeypatch.setattr(sources, "entry_points", lambda group: [each for each in entries if each.group == group])
+    monkeypatch.setattr(sources, "installed", lambda: _by_name(entries))
     yield entries
     sys.modules.pop("their_package", None)
 
