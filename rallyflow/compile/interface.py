@@ -67,9 +67,11 @@ def _kind_of_file(file: File, chain: tuple[Path, ...], files: Files) -> Kind:
         outputs = file.data.get("outputs") if isinstance(file.data, dict) else None
         names = _names(file, specs, chain, files)
         typed = {name: _type_of(value, names) for name, value in (outputs if isinstance(outputs, dict) else {}).items()}
-        files.kinds[real] = Kind(
-            plugins.step_type(WORKFLOW), inputs_model(file.path.stem, specs), outputs_model(file.path.stem, typed), file
-        )
+        raw = file.data.get("params") if isinstance(file.data, dict) else None
+        broken = [param for param in (raw if isinstance(raw, dict) else ()) if param not in specs]
+        name = file.path.stem
+        inputs = inputs_model(name, specs, broken)
+        files.kinds[real] = Kind(plugins.step_type(WORKFLOW), inputs, outputs_model(name, typed), file)
     return files.kinds[real]
 
 

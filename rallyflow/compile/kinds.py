@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path as FilePath
@@ -132,9 +132,9 @@ def _in_catalog(uses: str) -> bool:
     return not uses.startswith(_PATHS) and "@" in uses.partition("/")[2]
 
 
-def inputs_model(name: str, params: Mapping[str, Param]) -> type[BaseModel]:
-    """Return the model of `with:` for a workflow with these params."""
-    fields: dict[str, Any] = {}
+def inputs_model(name: str, params: Mapping[str, Param], broken: Iterable[str] = ()) -> type[BaseModel]:
+    """Return the model of `with:` for a workflow with these params; those declared wrongly take anything."""
+    fields: dict[str, Any] = {f"b{number}": (Any, Field(None, alias=param)) for number, param in enumerate(broken)}
     for number, (param, spec) in enumerate(params.items()):
         annotation: Any = Annotated[annotation_of(spec.type), BeforeValidator(partial(read_value, spec)), SameKind()]
         default = ... if spec.default is None else spec.default

@@ -78,9 +78,10 @@ class Unit:
 
     def _params(self, specs: Mapping[str, Param]) -> Params:
         place = self.place
-        known = resolve_params(specs, place.given, self.errors, place.environment, place.late)
         raw = self.file.data.get("params")
         declared = set(raw) if isinstance(raw, dict) else set()
+        given = {name: value for name, value in place.given.items() if name in specs or name not in declared}
+        known = resolve_params(specs, given, self.errors, place.environment, place.late)
         late = frozenset(place.late & specs.keys())
         return Params(known, late, frozenset(declared - known.keys() - late))
 

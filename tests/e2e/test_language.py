@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
+import os
+import pty
 import socket
+import subprocess
 import threading
 from contextlib import contextmanager
 
@@ -194,6 +198,45 @@ steps:
     cli.ok("resume")
     assert outputs(cli, "load") == {"value": 300.0}
     assert cli.run("approve").returncode == Exit.USAGE
+
+
+def test_a_person_at_the_terminal_is_asked_and_the_run_goes_on(cli):
+    path = cli.workflow(
+        HEAD
+        + """
+steps:
+  go: {uses: approve, with: {message: "Put load on it?", input: {users: {type: int, max: 9}}}}
+  load: {uses: noop, with: {value: "${{ steps.go.answer.users }}"}}
+  sure: {uses: approve, needs: [load], with: {message: "Still sure?"}}
+"""
+    )
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        cli._command(["apply", path]), stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=cli._env({}), text=True
+    )
+    os.close(theirs)
+    said = ""
+    for question, answer in (("users", "12"), ("agreed", "y"), ("larger than 9", ""), ("users", "4"), ("agreed", "y")):
+        said = read_until(ours, question)
+        os.write(ours, f"{answer}\n".encode() if answer else b"")
+    said = read_until(ours, "agreed")
+    assert "Still sure?" in said
+    os.write(ours, b"n\n")
+    with contextlib.suppress(OSError):
+        read_until(ours, "never said")
+    os.close(ours)
+    process.communicate(timeout=60)
+    assert process.returncode == Exit.FAILED
+    assert outputs(cli, "load") == {"value": 4}
+    assert states(cli) == {"go": "succeeded", "load": "succeeded", "sure": "failed"}
+
+
+def read_until(terminal, text):
+    """Read what a program prints on a terminal, up to a text; OSError when the program ends before it."""
+    said = ""
+    while text not in said:
+        said += os.read(terminal, 1024).decode(errors="replace")
+    return said
 
 
 def test_what_a_person_rejects_has_failed(cli):
