@@ -64,7 +64,21 @@ def _show(
             ("left", "kind", "name", "state", "step"),
             [(each.id, each.kind, each.name, each.state, each.step) for each in resources],
         )
-        say(f"\n{colour('next', 'cyan')}: rallyflow destroy {record.id}")
+    following = _next(record, state, left=bool(resources))
+    if following:
+        say(f"\n{colour('next', 'cyan')}: {'   or   '.join(following)}")
+
+
+def _next(record: RunRecord, state: str, *, left: bool) -> list[str]:
+    """Return the commands that a person may want to type now."""
+    commands = []
+    if state == "paused":
+        commands.append(f"rallyflow approve {record.id}")
+    if state in ("dead", "interrupted", "cancelled", "errored", "paused"):
+        commands.append(f"rallyflow resume {record.id}")
+    if left and state != "running":
+        commands.append(f"rallyflow destroy {record.id}")
+    return commands
 
 
 def _step_row(step: StepRecord) -> tuple[Any, ...]:

@@ -81,7 +81,7 @@ def find_workflow(uses: str, user: File, chain: tuple[FilePath, ...], files: Fil
 
     `chain` are the real paths of the files that use each other, down to `user`.
     """
-    found = _locate(uses, user)
+    found = _locate(uses, user, chain[0].parent)
     path = found.path
     real = path.resolve()
     if real in chain:
@@ -107,9 +107,9 @@ class _Found:
     unpinned: str = ""
 
 
-def _locate(uses: str, user: File) -> _Found:
+def _locate(uses: str, user: File, top: FilePath) -> _Found:
     if _in_catalog(uses):
-        return _in_a_catalog(uses, user.path.parent)
+        return _in_a_catalog(uses, user.path.parent, top)
     path = user.path.parent / uses
     if user.root is not None and not path.resolve().is_relative_to(user.root.resolve()):
         raise KindError(
@@ -118,14 +118,15 @@ def _locate(uses: str, user: File) -> _Found:
     return _Found(path, os.path.normpath(FilePath(user.name).parent / uses), user.root, user.catalog)
 
 
-def _in_a_catalog(uses: str, folder: FilePath) -> _Found:
+def _in_a_catalog(uses: str, folder: FilePath, top: FilePath) -> _Found:
     from rallyflow.catalogs import CatalogProblem, resolve
 
     try:
-        found = resolve(uses, folder)
+        found = resolve(uses, folder, root=top)
     except CatalogProblem as problem:
         raise KindError(problem.code, problem.what, problem.hint) from problem
-    return _Found(found.path, os.path.relpath(found.path), found.root, "" if found.pinned else found.catalog)
+    shown = found.path.relative_to(here) if found.path.is_relative_to(here := FilePath.cwd()) else found.path
+    return _Found(found.path, str(shown), found.root, "" if found.pinned else found.catalog)
 
 
 def _in_catalog(uses: str) -> bool:

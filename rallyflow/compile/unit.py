@@ -23,6 +23,7 @@ from rallyflow.expressions import ExpressionError, expressions_of
 from rallyflow.hints import did_you_mean
 from rallyflow.model.params import annotation_of
 from rallyflow.model.plan import Scope
+from rallyflow.model.secret import SecretSource
 from rallyflow.model.workflow import Param, Workflow
 
 _STEP_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -68,13 +69,23 @@ class Unit:
         self.params = self._params(specs)
         self.header = self._header(data)
         secrets = secrets_of(self.header.secrets if self.header else data.get("secrets"))
-        self.plan.secrets = {**secrets, **self.plan.secrets}
+        self.plan.secrets = {**self._at_home(secrets), **self.plan.secrets}
         self.plan.limits = {**(self.header.limits if self.header else {}), **self.plan.limits}
         self._read_steps(data)
         declared = {name: annotation_of(specs[name].type) if name in specs else Any for name in self.params}
         names = Names(self.params, declared, secrets, self.drafts, self.errors)
         self._check(data, names)
         self._expand()
+
+    def _at_home(self, secrets: Mapping[str, SecretSource]) -> dict[str, SecretSource]:
+        """Return secrets of which those in files are looked for in the folder of the workflow that declares them."""
+        if not self.place.scope:
+            return dict(secrets)
+        folder = self.file.path.parent.absolute()
+        return {
+            name: source.model_copy(update={"file": folder / source.file}) if source.file else source
+            for name, source in secrets.items()
+        }
 
     def _params(self, specs: Mapping[str, Param]) -> Params:
         place = self.place

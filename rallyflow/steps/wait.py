@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import socket
@@ -130,7 +131,11 @@ def _http(condition: HttpCondition, interval: float) -> str:
     except urllib.error.HTTPError as error:
         with error:
             status, body = error.code, error.read(_LARGEST_BODY)
-    except (OSError, ValueError) as error:
+    except (http.client.InvalidURL, ValueError) as error:
+        raise PermanentError(
+            f"{condition.url!r} is not an address: {error}", hint="such as http://10.0.0.5:5000/v3"
+        ) from error
+    except (OSError, http.client.HTTPException) as error:
         return f"{condition.url} does not answer: {getattr(error, 'reason', error)}"
     if status not in condition.status:
         return f"{condition.url} answers with status {status}"

@@ -139,11 +139,7 @@ class Harness:
                 holds = {"always()": True, "false": False}.get(condition, failed(self.view, step))
                 return [Judged(step, holds)]
             case Start(step, attempt):
-                self.start(step, attempt)
-                if self.view.graph.steps[step].foreach is not None:
-                    return [self.expand(self.view.graph.steps[step])]
-                if self.view.graph.steps[step].inline:
-                    return [self.end(step)]
+                return self.start(step, attempt)
             case Revive(step):
                 self.reviving.add(step)
             case Settle(step, state, _):
@@ -176,6 +172,9 @@ class Harness:
         self.started.append(step)
         self.running[step] = attempt
         self.journal[step] = (StepState.RUNNING, attempt)
+        if planned.foreach is not None:
+            return [self.expand(planned)]
+        return [self.end(step)] if planned.inline else []
 
     def end(self, step, state=None):
         attempt = self.running.pop(step) - self.view.earlier.get(step, 0)
@@ -344,3 +343,11 @@ def test_a_condition_of_failure_runs_only_after_something_went_wrong():
         harness = fresh(Case(Plan("p", "f", steps, {}), scripts, 2))
         assert harness.run(first)["c"] is expected
         assert succeeded(harness.view, StepId("b")) is (end is StepState.SUCCEEDED)
+
+
+def test_a_retry_in_a_later_session_is_named_by_the_number_that_its_attempt_has_in_the_run():
+    step = PlannedStep(StepId("a"), "a", "noop", {}, "", {}, retry=RetryPolicy(attempts=2))
+    view, _ = decide(new_view(Plan("p", "f", (step,), {}), workers=1, attempts={step.id: 3}), Begin())
+    assert view.attempts[step.id] == 4
+    view, commands = decide(view, Ended(step.id, StepState.ERRORED, ErrorClass.TRANSIENT))
+    assert commands == [Delay(step.id, 4)]
