@@ -166,9 +166,10 @@ class WorkflowInvalid(RallyflowError):
     exit_code = Exit.INVALID
     kind = ErrorClass.USER
 
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+    def __init__(self, diagnostics: Sequence[Diagnostic], *, more: bool = False) -> None:
+        """`more` says that there may be others that have not been looked for."""
         count = len(diagnostics)
-        super().__init__(f"{count} error{'s' if count != 1 else ''} in the workflow")
+        super().__init__(f"{count}{' or more' * more} error{'s' if count != 1 else ''} in the workflow")
         self.diagnostics = tuple(diagnostics)
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
+from unicodedata import combining, east_asian_width
 
 from rallyflow.errors import Diagnostic, WorkflowInvalid
 
 Path = tuple[str | int, ...]
 """Where something stands in a file: keys and list indices from the top."""
+
+MOST_ERRORS = 1000
+"""How many errors of one file are looked for."""
+_WIDEST = 110
+_LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,7 @@ class Source:
     lines: list[str]
     values: dict[Path, Mark] = field(default_factory=dict)
     keys: dict[Path, Mark] = field(default_factory=dict)
+    repeats: dict[Path, Mark] = field(default_factory=dict)  # where an alias puts a value that stands elsewhere
     _aliases: dict[Path, Path] = field(default_factory=dict)
 
     def where(self, path: Path) -> str:
@@ -48,6 +56,17 @@ class Source:
         """Return the place of a key; of its value where there is no key (a list item)."""
         return self.keys.get(self._real(path)) or self.value_mark(path)
 
+    def used_at(self, path: Path) -> str:
+        """Return where the file refers to a text that stands elsewhere in it; empty when it stands there itself."""
+        real = self._real(path)
+        if real != path:
+            return self.where(path[:2])
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.repeats:
+                mark = self.repeats[path[:length]]
+                return f"{self.name}:{mark.line}:{mark.column}"
+        return ""
+
     def _real(self, path: Path) -> Path:
         if self._aliases:
             for length in range(len(path), 0, -1):
@@ -63,24 +82,31 @@ class Diagnostics:
     source: Source
     found: list[Diagnostic] = field(default_factory=list)
     used_at: str = ""  # for a file that another uses: where it does, first
+    most: int = sys.maxsize  # from how many errors on the rest of the file is not looked at
     _places: set[tuple[int, int]] = field(default_factory=set)
+    _said: set[tuple[int, int, str, str]] = field(default_factory=set)
 
-    def at(self, mark: Mark, code: str, what: str, hint: str = "") -> None:
-        """Note an error at a place."""
-        diagnostic = Diagnostic(
-            code, what, self.source.name, mark.line, mark.column, hint, excerpt(self.source.lines, mark), self.used_at
-        )
-        if diagnostic not in self.found:
-            self.found.append(diagnostic)
-            self._places.add((mark.line, mark.column))
+    def at(self, mark: Mark, code: str, what: str, hint: str = "", used_at: str = "") -> None:
+        """Note an error at a place, once; WorkflowInvalid when there are too many."""
+        what, hint = _presentable(what), _presentable(hint)
+        said = (mark.line, mark.column, code, what)
+        if said in self._said:
+            return
+        self._said.add(said)
+        self._places.add((mark.line, mark.column))
+        shown = excerpt(self.source.lines, mark)
+        place = (self.source.name, mark.line, mark.column)
+        self.found.append(Diagnostic(code, what, *place, hint, shown, self.used_at or used_at))
+        if len(self.found) >= self.most:
+            raise WorkflowInvalid(self.in_order(), more=True)
 
     def value(self, path: Path, code: str, what: str, hint: str = "") -> None:
         """Note an error in a value."""
-        self.at(self.source.value_mark(path), code, what, hint)
+        self.at(self.source.value_mark(path), code, what, hint, self.source.used_at(path))
 
     def key(self, path: Path, code: str, what: str, hint: str = "") -> None:
         """Note an error about a key."""
-        self.at(self.source.key_mark(path), code, what, hint)
+        self.at(self.source.key_mark(path), code, what, hint, self.source.used_at(path))
 
     def knows(self, path: Path) -> bool:
         """Whether a value has an error already: what follows from that error need not be said."""
@@ -98,11 +124,30 @@ class Diagnostics:
 
 
 def excerpt(lines: list[str], mark: Mark) -> str:
-    """Return the line of a place with a caret under its column."""
+    """Return the line of a place with a caret under its column, cut to what fits a terminal around the place."""
     if not 0 < mark.line <= len(lines):
         return ""
-    text = lines[mark.line - 1].replace("\t", " ")
+    line = lines[mark.line - 1]
     start = max(0, mark.column - 80)
+    before, after = _visible(line[start : mark.column - 1]), _visible(line[mark.column - 1 : start + _WIDEST])
+    ends = ("…" if start else "", "…" if len(line) > start + _WIDEST else "")
     number = f"{mark.line:>4}"
-    caret = " " * (mark.column - 1 - start)
-    return f"{number} │ {text[start : start + 110].rstrip()}\n{' ' * len(number)} │ {caret}^"
+    caret = " " * _width(ends[0] + before)
+    return f"{number} │ {ends[0]}{before}{after}{ends[1]}".rstrip() + f"\n{' ' * len(number)} │ {caret}^"
+
+
+def _visible(text: str) -> str:
+    """Return a text without the characters that move a cursor, turn its direction or take no space."""
+    return "".join(c if c.isprintable() else "→" if c == "\t" else "·" for c in text)
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _presentable(text: str) -> str:
+    """Return a message on one line, of a length that a person reads, that can't command a terminal."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - 100]} … {text[-90:]}"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

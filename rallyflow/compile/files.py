@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rallyflow.compile.diagnostics import Diagnostics, Source
+from rallyflow.compile.diagnostics import MOST_ERRORS, Diagnostics, Source
 from rallyflow.compile.reader import read_bytes, read_text
 from rallyflow.errors import Diagnostic, WorkflowInvalid
 from rallyflow.model.workflow import Param
@@ -60,7 +60,7 @@ class Files:
 
     def add(self, path: Path, data: Any, source: Source, raw: bytes) -> File:
         """Take a file that has been read."""
-        file = File(path, data, Diagnostics(source), hashlib.sha256(raw).hexdigest())
+        file = File(path, data, Diagnostics(source, most=MOST_ERRORS), hashlib.sha256(raw).hexdigest())
         self.read[path.resolve()] = file
         return file
 

@@ -69,12 +69,15 @@ class Refusal(Exception):  # noqa: N818 - not a mistake of the program
         self.hint = hint
 
 
-def compose(text: str) -> Node | None:
-    """Return the node at the top of a text, None for an empty one; yaml.YAMLError or Refusal for what is no good."""
+def compose(text: str) -> tuple[Node | None, list[Refusal]]:
+    """Return the node at the top of a text, None for an empty one, and what is refused in it.
+
+    Raises yaml.YAMLError, or Refusal for what makes the rest unreadable too.
+    """
     composer = _Composer()
     for event in _events(text):
         composer.take(event)
-    return composer.top
+    return composer.top, composer.refused
 
 
 def mark_of(thing: Any) -> Mark:
@@ -102,6 +105,7 @@ class _Composer:
         self.top: Node | None = None
         self.open: list[Items | Pairs] = []
         self.anchors: dict[str, Scalar | Items | Pairs] = {}
+        self.refused: list[Refusal] = []
         self.count = 0
 
     def take(self, event: Any) -> None:
@@ -126,7 +130,7 @@ class _Composer:
     def _node(self, event: Any) -> Scalar | Items | Pairs:
         mark = mark_of(event)
         if event.tag not in _TAGS:
-            raise _tagged(mark, event.tag)
+            self.refused.append(_tagged(mark, event.tag))
         if isinstance(event, yaml.SequenceStartEvent):
             return Items(mark)
         if isinstance(event, yaml.MappingStartEvent):
@@ -134,14 +138,16 @@ class _Composer:
         plain = event.tag not in (_TEXT, "!") and (event.style in (None, "") or event.tag is not None)
         return Scalar(mark, event.value, plain, empty=plain and event.start_mark.index == event.end_mark.index)
 
-    def _alias(self, event: Any) -> Alias:
+    def _alias(self, event: Any) -> Node:
         mark = mark_of(event)
         node = self.anchors.get(event.anchor)
         if node is None:
             otherwise = "there are: {}" if self.anchors else ""
             hint = did_you_mean(event.anchor, self.anchors, otherwise)
             quote = f'if no alias is meant, quote the text: "*{event.anchor}…"'
-            raise Refusal(mark, "RF0202", f"there is no anchor '&{event.anchor}' before this alias", hint or quote)
+            what = f"there is no anchor '&{event.anchor}' before this alias"
+            self.refused.append(Refusal(mark, "RF0202", what, hint or quote))
+            return Scalar(mark, "", plain=True)
         if not isinstance(node, Scalar) and not node.closed:
             raise Refusal(mark, "RF0206", "an alias that contains itself", "an alias repeats what stands before it")
         return Alias(mark, node)

@@ -78,4 +78,4 @@ def test_fifty_levels_are_allowed():
 def test_a_file_that_is_too_large_is_refused():
     with pytest.raises(WorkflowInvalid, match="1 error") as caught:
         read("# " + "x" * (5 << 20))
-    assert "bytes" in caught.value.diagnostics[0].what
+    assert "4 MiB" in caught.value.diagnostics[0].what
