@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
-from rallyflow.compile.compiler import compile_data
+import pytest
+
+from rallyflow.compile.compiler import compile_data, compile_file
 from rallyflow.compile.reader import read_text
+from rallyflow.errors import WorkflowInvalid
 from rallyflow.expressions import evaluate_template
 from rallyflow.model.plan import plan_from_json, plan_to_json
 
@@ -103,3 +106,92 @@ def test_a_mappings_keys_come_before_its_methods():
     assert evaluate_template("${{ steps.a.items }}", values) == [1]
     assert evaluate_template("${{ steps.a.keys }}", values) == 2
     assert evaluate_template("${{ steps.a['items'][0] + 1 }}", values) == 2
+
+
+INNER = """rallyflow: 1
+name: inner
+params: {n: {type: int}, word: {default: hi}}
+limits: {inside: 2}
+secrets: [key]
+steps:
+  first: {uses: noop, with: {value: "${{ params.n }}"}}
+  second: {uses: shell, needs: [first], with: {run: "echo ${{ params.word }}"}, limits: [inside]}
+  always: {uses: noop, if: always()}
+outputs: {word: "${{ steps.second.stdout }}", n: "${{ params.n }}"}
+"""
+
+
+def nested(tmp_path, text):
+    (tmp_path / "inner.yaml").write_text(INNER)
+    path = tmp_path / "outer.yaml"
+    path.write_text(HEAD + text)
+    return compile_file(path)
+
+
+def test_a_workflow_that_is_a_step_becomes_its_steps_between_a_gate_and_an_end(tmp_path):
+    plan = nested(
+        tmp_path,
+        "steps:\n  a: {uses: noop}\n  w: {uses: ./inner.yaml, needs: [a], with: {n: 5}}\n"
+        "  b: {uses: noop, needs: [w]}\n",
+    )
+    assert [step.id for step in plan.steps] == ["a", "w/(start)", "w/first", "w/second", "w/always", "w", "b"]
+    assert plan.step("w/(start)").needs == ("a",)
+    assert plan.step("w/first").needs == ("w/(start)",)
+    assert plan.step("w/second").needs == ("w/first",)
+    assert {plan.step(f"w/{name}").gate for name in ("first", "second", "always")} == {"w/(start)"}
+    assert set(plan.step("w").needs) == {"w/(start)", "w/first", "w/second", "w/always"}
+    assert plan.step("b").needs == ("w",)
+    assert plan.scopes["w"].params == {"n": 5, "word": "hi"}
+    assert plan.step("w/first").inputs == {"value": 5}
+    assert plan.limits == {"inside": 2}
+    assert list(plan.secrets) == ["key"]
+    assert plan_from_json(json.loads(json.dumps(plan_to_json(plan)))) == plan
+
+
+def test_a_param_that_comes_from_a_step_is_read_by_the_gate_and_known_to_the_steps_inside_later(tmp_path):
+    plan = nested(tmp_path, "steps:\n  a: {uses: noop}\n  w: {uses: ./inner.yaml, with: {n: '${{ steps.a.value }}'}}\n")
+    gate = plan.step("w/(start)")
+    assert [(place.path, place.source) for place in gate.deferred] == [(("values", "n"), "${{ steps.a.value }}")]
+    assert gate.inputs["types"]["n"]["type"] == "int"
+    assert plan.step("w/first").deferred[0].source == "${{ params.n }}"
+    assert plan.step("w/second").inputs == {"run": "echo hi"}
+
+
+def test_each_cell_of_a_matrix_has_the_workflow_of_its_own(tmp_path):
+    plan = nested(tmp_path, "steps:\n  w: {uses: ./inner.yaml, matrix: {k: [1, 2]}, with: {n: '${{ matrix.k }}'}}\n")
+    assert plan.groups["w"] == ("w[k=1]", "w[k=2]")
+    assert [plan.step(f"w[k={k}]/first").inputs["value"] for k in (1, 2)] == [1, 2]
+
+
+def test_what_a_workflow_gives_has_a_type(tmp_path):
+    with pytest.raises(WorkflowInvalid) as caught:
+        nested(
+            tmp_path,
+            "steps:\n  w: {uses: ./inner.yaml, with: {n: 5}}\n"
+            "  a: {uses: shell, with: {run: '${{ steps.w.n }}', allow: '${{ steps.w.word }}'}}\n"
+            "  b: {uses: noop, with: {value: '${{ steps.w.wort }}'}}\n",
+        )
+    assert [each.code for each in caught.value.diagnostics] == ["RF0224", "RF0224", "RF0223"]
+
+
+def test_the_fingerprint_of_a_workflow_changes_with_its_file(tmp_path):
+    text = "steps:\n  w: {uses: ./inner.yaml, with: {n: 5}}\n"
+    one = nested(tmp_path, text)
+    assert nested(tmp_path, text).step("w").fingerprint == one.step("w").fingerprint
+    (tmp_path / "inner.yaml").write_text(INNER.replace("echo", "print"))
+    other = compile_file(tmp_path / "outer.yaml")
+    assert other.step("w").fingerprint != one.step("w").fingerprint
+
+
+def test_a_foreach_step_is_one_step_until_its_list_is_known():
+    plan = plan_of(
+        "steps:\n  a: {uses: noop}\n  b: {uses: noop, foreach: '${{ steps.a.value }}', with: {value: '${{ item }}'}}\n"
+        "  c: {uses: noop, with: {value: '${{ steps.b.value }}'}}\n"
+    )
+    assert plan.step("b").foreach == "${{ steps.a.value }}"
+    grown = plan.expanded(plan.step("b"), [{"name": "x"}, {"name": "y"}])
+    assert [step.id for step in grown.steps] == ["a", "b", "b[item=x]", "b[item=y]", "c"]
+    assert grown.step("b[item=y]").item == {"name": "y"}
+    assert grown.groups["b"] == ("b[item=x]", "b[item=y]")
+    same = plan.expanded(plan.step("b"), [5, "5", None])
+    assert same.groups["b"] == ("b[item=0]", "b[item=1]", "b[item=2]"), "names that are not unique give way to numbers"
