@@ -73,6 +73,11 @@ class Journal:
                 f"{self.path} was written by a newer rallyflow (version {version}, this one knows {len(MIGRATIONS)})",
                 hint="upgrade rallyflow, or use another --home",
             )
+        if version < len(MIGRATIONS):
+            raise JournalUnusable(
+                f"{self.path} was written by an older rallyflow, and can't be brought up to date: it is read-only",
+                hint="use it once where it can be written, or copy the folder",
+            )
 
     def close(self) -> None:
         """Close the connection."""

@@ -49,6 +49,28 @@ def test_a_journal_of_a_newer_version_is_refused_and_left_alone(tmp_path):
     assert version_of(path) == 99
 
 
+def test_a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it(tmp_path):
+    path = tmp_path / "journal.db"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(MIGRATIONS[0] + "PRAGMA user_version = 1;")
+        connection.execute(
+            "INSERT INTO run (id, name, state, workflow, created_ns, params, provenance) "
+            "VALUES (?, 'w', 'succeeded', 'w.yaml', 1, '{}', '{}')",
+            (RUN,),
+        )
+        connection.execute(
+            "INSERT INTO step (run, id, position, name, uses, matrix, fingerprint, state) "
+            "VALUES (?, 'a', 0, 'a', 'noop', '{}', '', 'succeeded')",
+            (RUN,),
+        )
+    connection.close()
+    with pytest.raises(JournalUnusable, match="older"):
+        Journal(path, write=False)
+    reader = JournalReader(Journal(path), tmp_path)
+    assert [(step.id, step.state) for step in reader.steps(RUN)] == [("a", "succeeded")]
+    assert version_of(path) == len(MIGRATIONS)
+
+
 @pytest.mark.parametrize("write", [True, False])
 def test_a_file_that_is_no_database_is_said_to_be_damaged(tmp_path, write):
     path = tmp_path / "journal.db"
