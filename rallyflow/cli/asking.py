@@ -39,7 +39,7 @@ class Question:
         if self.step.uses == APPROVE:
             return self.step.reason
         why = self.step.error.get("what") or self.step.reason or "it failed"
-        return f"{self.step.id}: {why}; go on as if it had succeeded?"
+        return f"{why}; go on as if it had succeeded?"
 
 
 def questions(reader: JournalReader, home: Home, run: RunId) -> list[Question]:
@@ -107,7 +107,8 @@ def can_ask() -> bool:
 
 
 def _ask(question: Question) -> Answer:
-    say(f"{colour('?', 'cyan', 'bold')} {colour(printable(question.text), 'bold')}")
+    asked = f"{question.step.id}: {question.text}"
+    say(f"{colour('?', 'cyan', 'bold')} {colour(printable(asked), 'bold')}")
     while True:
         given = {name: _value(name, spec) for name, spec in question.form.items()}
         approved = click.confirm("  agreed", err=True)

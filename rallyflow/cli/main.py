@@ -40,10 +40,10 @@ VERBS = {
 EXIT_CODES = """
 \b
 Exit codes:
-  0 ok                    5 failed: SLA or tests     9 resources left behind
-  1 usage or internal     6 inconclusive           130 interrupted
-  3 invalid workflow      8 another process works on the run
-  4 a step errored
+  0 ok                    4 a step errored           8 another process works on the run
+  1 usage or internal     5 failed: SLA or tests     9 resources left behind
+  2 a plan has changes    6 inconclusive           130 interrupted
+  3 invalid workflow      7 paused: waits for a person
 """
 
 
