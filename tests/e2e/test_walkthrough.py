@@ -1,5 +1,7 @@
 """The transcripts in the docs are golden: every command is typed in a real shell, and prints what the page says.
 
+A block that begins with ```console holds commands after `$ ` (their further lines after `> `) and what they print; one
+shell runs all of a page. A block that begins with a language and a name, such as ```yaml site.yaml, is that file.
 After a wanted change: RALLYFLOW_REGENERATE=1 pytest tests/e2e/test_walkthrough.py, and read the difference.
 """
 
@@ -13,37 +15,73 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [DOCS / "walkthrough.md", DOCS / "guides" / "from-a-shell-script.md"]
-_BLOCK = re.compile(r"```console\n(.*?)```\n", re.DOTALL)
+GUIDES = DOCS / "guides"
+PAGES = [
+    DOCS / "walkthrough.md",
+    GUIDES / "from-a-shell-script.md",
+    GUIDES / "catalogs.md",
+    GUIDES / "people-in-the-loop.md",
+]
+_BLOCK = re.compile(r"```(console|\w+ [\w./-]+)\n(.*?)```\n", re.DOTALL)
+_COMMAND = re.compile(r"^\$ (.*\n(?:> .*\n)*)", re.MULTILINE)
+_END = "\0"
 
 
 def replayed(page: Path, cli) -> str:
     """Return the page with each command's output as it is now."""
-    status = 0
+    text = page.read_text(encoding="utf-8")
+    blocks = _BLOCK.findall(text)
+    printed = iter(_printed("".join(_script(kind, body) for kind, body in blocks), cli).split(_END))
 
     def block(match: re.Match[str]) -> str:
-        nonlocal status
-        lines = []
-        for command in (line[2:] for line in match[1].splitlines() if line.startswith("$ ")):
-            done = subprocess.run(
-                ["/bin/bash", "-c", f"(exit {status}); {command}"],
-                cwd=cli.directory,
-                env=cli._env({"PATH": f"{cli._command([])[0].rpartition('/')[0]}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-                timeout=60,
-            )
-            status = done.returncode
-            lines.extend([f"$ {command}", *(line.rstrip() for line in done.stdout.strip("\n").splitlines())])
-        return "```console\n" + "\n".join(lines) + "\n```\n"
+        if match[1] != "console":
+            return match[0]
+        lines = [f"$ {typed}{_tidy(next(printed))}" for typed in _COMMAND.findall(match[2])]
+        return f"```console\n{''.join(lines)}```\n"
 
-    return _BLOCK.sub(block, page.read_text(encoding="utf-8"))
+    return _BLOCK.sub(block, text)
+
+
+def _script(kind: str, body: str) -> str:
+    """Return what the shell has to do for a block: print a mark after each command, and keep `$?`."""
+    if kind != "console":
+        return f"cat > {kind.partition(' ')[2]} <<'END OF FILE'\n{body}END OF FILE\n"
+    commands = [typed.replace("\n> ", "\n") for typed in _COMMAND.findall(body)]
+    return "".join(f"{command}_code=$?; printf '\\0'; (exit $_code)\n" for command in commands)
+
+
+def _printed(script: str, cli) -> str:
+    program, _, _ = cli._command([])[0].rpartition("/")
+    done = subprocess.run(
+        ["/bin/bash", "-c", script],
+        cwd=cli.directory,
+        env=cli._env(
+            {
+                "PATH": f"{program}:{os.environ['PATH']}",
+                "LC_ALL": "C.UTF-8",
+                "XDG_CACHE_HOME": str(cli.directory / ".cache"),
+                "GIT_CONFIG_GLOBAL": os.devnull,
+                "USER": "ada",
+                "LOGNAME": "ada",
+            }
+        ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    return done.stdout.replace(str(cli.directory), "/home/ada")
+
+
+def _tidy(output: str) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in output.strip("\n").splitlines())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_transcript_in_the_docs_is_what_the_program_prints(page, cli):
+    cli.home = cli.directory / ".rallyflow"
     now = replayed(page, cli)
     if os.environ.get("RALLYFLOW_REGENERATE"):
         page.write_text(now, encoding="utf-8")
