@@ -1,22 +1,31 @@
-"""`rallyflow schema`."""
+"""`rallyflow schema [FILE]`."""
 
 from __future__ import annotations
 
 import click
 
 from rallyflow.cli.output import print_json
-from rallyflow.errors import Exit
+from rallyflow.errors import Exit, UsageError
 
 
 @click.command("schema", short_help="print the JSON Schema of workflow files")
+@click.argument("file", type=click.Choice(["workflow", "catalog", "lock"]), default="workflow")
 @click.option("--step", metavar="TYPE", help="Only that of the inputs of one step type")
-def command(step: str | None) -> Exit:
+def command(file: str, step: str | None) -> Exit:
     """Print the JSON Schema of workflow files, with the inputs of every step type that is installed.
+
+    `rallyflow schema catalog` and `rallyflow schema lock` print those of catalog.yaml and catalog.lock.
 
     An editor with yaml-language-server uses it when a file begins with the line
     `# yaml-language-server: $schema=PATH`.
     """
+    from rallyflow.catalogs.schema import catalog_schema, lock_schema
     from rallyflow.compile.schema import step_schema, workflow_schema
 
-    print_json(step_schema(step) if step else workflow_schema())
+    if step and file != "workflow":
+        raise UsageError("--step is for the schema of workflows", hint=f"leave {file} out")
+    if step:
+        print_json(step_schema(step))
+    else:
+        print_json({"workflow": workflow_schema, "catalog": catalog_schema, "lock": lock_schema}[file]())
     return Exit.OK
