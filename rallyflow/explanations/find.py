@@ -8,6 +8,7 @@ from typing import Any
 from rallyflow import plugins
 from rallyflow.errors import Exit, UsageError
 from rallyflow.explanations import codes, library, models, steps
+from rallyflow.explanations.sections import sections
 from rallyflow.explanations.topic import Topic
 from rallyflow.hints import did_you_mean
 
@@ -49,7 +50,8 @@ def roots() -> Mapping[str, Any]:
 
 def words() -> tuple[str, ...]:
     """Return every word that can be explained, but for keys below those of a step type or model."""
-    fixed = [*codes.codes(), *(f"exit.{int(each)}" for each in Exit), *roots(), *plugins.FAMILIES, *library.KINDS]
+    fixed = [*codes.codes(), *(f"exit.{int(each)}" for each in Exit), *roots(), *sections(), *plugins.FAMILIES]
+    fixed += library.KINDS
     inner = [f"{kind}.{name}" for kind in library.KINDS for name in library.entries()[kind]]
     keys = [f"{root}.{key.name}" for root, model in roots().items() for key in models.keys_of(model)]
     return tuple(dict.fromkeys([*fixed, *plugins.step_types(), *keys, *inner]))
@@ -74,13 +76,18 @@ def explain(word: str) -> Topic:
 
 def _of_file(start: str, rest: str) -> Topic | None:
     model = roots().get(start)
-    if model is None:
+    if rest:
+        return _key(start, [model], rest) if model is not None else None
+    if model is None and start not in sections():
         return None
-    if not rest:
-        keys = models.keys_of(model)
-        see = tuple(f"{start}.{key.name}" for key in keys)
-        return Topic("part of a workflow file", start, models.doc_of(model), keys={start: keys}, see=see)
-    return _key(start, [model], rest)
+    keys = {start: models.keys_of(model)} if model is not None else {}
+    see = tuple(f"{start}.{key.name}" for key in keys.get(start, ()))
+    part = sections()[start]
+    summary, _, text = part.text.partition("\n\n")
+    if model is not None:
+        summary, text = models.doc_of(model), part.text
+    examples = {"example": part.example}
+    return Topic("part of a workflow file", start, summary, text={"": text}, keys=keys, examples=examples, see=see)
 
 
 def _of_steps(start: str, rest: str) -> Topic | None:

@@ -1,4 +1,4 @@
-"""Explains what expressions can do: filters, tests and functions, from the file `expressions.yaml`."""
+"""Explains what expressions can do: filters, tests, functions and methods, from the file `expressions.yaml`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from rallyflow.explanations.topic import Topic
 
-KINDS = ("filter", "test", "function")
+KINDS = ("filter", "test", "function", "method")
 
 
 @cache
@@ -23,7 +23,7 @@ def entries() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
 
 
 def explain_entry(kind: str, name: str) -> Topic:
-    """Return the explanation of one filter, test or function that there is."""
+    """Return the explanation of one filter, test, function or method that there is."""
     import json
 
     entry = entries()[kind][name]
@@ -33,7 +33,7 @@ def explain_entry(kind: str, name: str) -> Topic:
 
 
 def explain_kind(kind: str) -> Topic:
-    """Return the list of all filters, tests or functions."""
+    """Return the list of all filters, tests, functions or methods."""
     found = entries()[kind]
     facts = {name: entry["means"] for name, entry in found.items()}
     return Topic(f"{kind}s", kind, _KINDS[kind], facts, see=tuple(f"{kind}.{name}" for name in found))
@@ -43,4 +43,5 @@ _KINDS = {
     "filter": "Filters change a value: ${{ VALUE | FILTER }}.",
     "test": "Tests answer a question: ${{ VALUE is TEST }}; also in select, reject, selectattr and rejectattr.",
     "function": "Functions are called: ${{ FUNCTION() }}.",
+    "method": "Methods are called on a text, a list or a mapping: ${{ VALUE.METHOD() }}. There are no others.",
 }

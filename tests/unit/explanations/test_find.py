@@ -9,6 +9,7 @@ from rallyflow.explanations.library import KINDS, entries
 from rallyflow.explanations.models import models_in
 from rallyflow.expressions import parse
 from rallyflow.expressions.library import FILTERS, TESTS
+from rallyflow.expressions.lookup import LIST_METHODS, MAPPING_METHODS, TEXT_METHODS
 from rallyflow.expressions.references import FUNCTIONS
 
 
@@ -102,14 +103,15 @@ def test_small_letters_do_for_a_code():
     assert explain("rf0203").name == "RF0203"
 
 
-def test_every_filter_test_and_function_of_the_language_is_explained_and_no_other():
+def test_every_filter_test_function_and_method_of_the_language_is_explained_and_no_other():
     assert set(entries()["filter"]) == set(FILTERS)
     assert set(entries()["test"]) == set(TESTS)
     assert set(entries()["function"]) == {"range", *FUNCTIONS}
+    assert set(entries()["method"]) == {*TEXT_METHODS, *LIST_METHODS, *MAPPING_METHODS}
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in entries()[kind]])
-def test_the_example_of_a_filter_test_or_function_has_the_value_that_is_shown(kind, name):
+def test_the_example_of_a_filter_test_function_or_method_has_the_value_that_is_shown(kind, name):
     entry = entries()[kind][name]
     values = {"params": {}, "success": lambda: True, "failure": lambda: False, "always": lambda: True}
     assert name in entry["example"]
