@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from rallyflow.graphs.drawing import levels
 from rallyflow.graphs.layered import Box, Layout, Point, lay_out
 from rallyflow.graphs.model import Drawing
+from rallyflow.graphs.width import wide
 
 _PADDING = 18.0
 _HEADER = 24.0
+_CELL = 6.8  # the width of a character of a frame's label
 _WIDE, _HIGH = 1200.0, 900.0
 
 Item = tuple[str, str]
@@ -40,6 +42,7 @@ class _Nesting:
     def __init__(self, drawing: Drawing, sizes: Mapping[str, tuple[float, float]], *, sideways: bool) -> None:
         self.sizes = sizes
         self.sideways = sideways
+        self.labels = {cluster.id: wide(cluster.label) * _CELL for cluster in drawing.clusters}
         own = {node.id: node.scope for node in drawing.nodes}
         parents = {cluster.id: cluster.parent for cluster in drawing.clusters}
         self.graphs = levels(own, parents, [(edge.source, edge.target) for edge in drawing.drawn])
@@ -59,7 +62,7 @@ class _Nesting:
         if kind == "node":
             return self.sizes[name]
         inside = self.layouts[name]
-        return max(inside.width, len(name) * 8.0) + 2 * _PADDING, inside.height + 2 * _PADDING + _HEADER
+        return max(inside.width, self.labels[name]) + 2 * _PADDING, inside.height + 2 * _PADDING + _HEADER
 
     def place(self) -> Placed:
         nodes: dict[str, Box] = {}
