@@ -66,28 +66,32 @@ class Requirements(CatalogModel):
 
 
 class Catalog(CatalogModel):
-    """The file catalog.yaml."""
+    """The file catalog.yaml: it makes the folder that it is in a catalog."""
 
-    name: Name
+    name: Name = Field(description="What workflows call it, unless `catalog add --name` gives another name")
     version: SemanticVersion = Field(description="A semantic version, such as 1.2.0")
-    description: str = ""
-    workflows: Annotated[dict[Name, CatalogWorkflow], BeforeValidator(_by_name), Field(min_length=1)]
-    requirements: Requirements = Field(default_factory=Requirements)
+    description: str = Field("", description="For whom and what it is, in a sentence")
+    workflows: Annotated[dict[Name, CatalogWorkflow], BeforeValidator(_by_name), Field(min_length=1)] = Field(
+        description="The workflows by name; or a list of files, each named as its file is"
+    )
+    requirements: Requirements = Field(default_factory=Requirements, description="What has to be installed for them")
 
 
 class Pin(CatalogModel):
     """One catalog in catalog.lock."""
 
     source: str = Field(description="./folder, package:NAME, or git+URL@REF#SUBFOLDER")
-    version: SemanticVersion
+    version: SemanticVersion = Field(description="The version that was pinned")
     commit: Annotated[str, Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})?$")] = Field(
-        "", description="Of a git repository"
+        "", description="The commit of a git repository"
     )
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(description="Of the content of the folder")
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = Field(
+        description="The checksum of all content of the folder"
+    )
 
 
 class Lock(CatalogModel):
-    """The file catalog.lock."""
+    """The file catalog.lock: written by `rallyflow catalog add` and `update`; keep it with the workflows."""
 
-    version: Literal[1]
-    catalogs: dict[Name, Pin] = Field(default_factory=dict)
+    version: Literal[1] = Field(description="The version of this file's form")
+    catalogs: dict[Name, Pin] = Field(default_factory=dict, description="The pinned catalogs by name")
