@@ -51,11 +51,12 @@ def _list(*, as_json: bool) -> Exit:
     from rallyflow import plugins
     from rallyflow.explanations import codes, library
     from rallyflow.explanations.find import EXITS, roots
+    from rallyflow.explanations.sections import sections
 
     found = {
         "error codes": {code: codes.summary_of(code) for code in codes.codes()},
         "step types": dict.fromkeys((*plugins.FAMILIES, *plugins.step_types()), ""),
-        "parts of a workflow file": {root: f"and {root}.KEY" for root in roots()},
+        "parts of a workflow file": {name: f"and {name}.KEY" if name in roots() else "" for name in sections()},
         "expressions": {kind: f"and {kind}.NAME" for kind in library.KINDS},
         "exit codes": {f"exit.{int(code)}": text for code, text in EXITS.items()},
     }

@@ -87,7 +87,8 @@ def _of_file(start: str, rest: str) -> Topic | None:
     if model is not None:
         summary, text = models.doc_of(model), part.text
     examples = {"example": part.example}
-    return Topic("part of a workflow file", start, summary, text={"": text}, keys=keys, examples=examples, see=see)
+    texts = {"": text} if text else {}
+    return Topic("part of a workflow file", start, summary, text=texts, keys=keys, examples=examples, see=see)
 
 
 def _of_steps(start: str, rest: str) -> Topic | None:

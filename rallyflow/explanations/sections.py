@@ -35,3 +35,13 @@ def _section(name: str, data: Mapping[str, Any]) -> Section:
     example = Example({"workflow.yaml": data["example"], **data.get("files", {})})
     paragraphs = (" ".join(each.split()) for each in data["text"].split("\n\n"))
     return Section(name, data["title"], "\n\n".join(paragraphs), example)
+
+
+@cache
+def param_types() -> Mapping[str, Mapping[str, Any]]:
+    """Return what there is to say of each type of params: what it means, an example, and what that gives."""
+    import yaml
+
+    text = (files(__package__) / "types.yaml").read_text(encoding="utf-8")
+    found: dict[str, dict[str, Any]] = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
+    return found

@@ -113,6 +113,8 @@ def test_every_filter_test_function_and_method_of_the_language_is_explained_and_
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in entries()[kind]])
 def test_the_example_of_a_filter_test_function_or_method_has_the_value_that_is_shown(kind, name):
     entry = entries()[kind][name]
+    assert set(entry) == {"means", "example", "gives"}
+    assert entry["means"].endswith(".")
     values = {"params": {}, "success": lambda: True, "failure": lambda: False, "always": lambda: True}
     assert name in entry["example"]
     assert parse(entry["example"]).evaluate(values) == entry["gives"]
