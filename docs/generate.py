@@ -7,19 +7,21 @@ import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
+import catalogs
 import click
-from pydantic import BaseModel
+import language
+from tables import fields_of
 
 from rallyflow import errors, plugins
 from rallyflow.bench.actions import registry
 from rallyflow.bench.scenarios import catalog
 from rallyflow.cli.main import VERBS, cli
-from rallyflow.compile import types
 from rallyflow.explanations import codes
+from rallyflow.explanations.models import models_in
 from rallyflow.explanations.topic import Topic
-from rallyflow.model import states, workflow
+from rallyflow.model import states
 from rallyflow.results.catalogue import ADDED, COMMENTS
 from rallyflow.results.schema import TABLES
 
@@ -31,7 +33,9 @@ def pages() -> dict[str, str]:
     """Return every page of the reference by file name."""
     found = {
         "cli.md": "\n".join(_cli()),
-        "workflow.md": "\n".join(_workflow()),
+        "workflow.md": "\n".join(language.workflow()),
+        "expressions.md": "\n".join(language.expressions()),
+        "catalogs.md": "\n".join(catalogs.page()),
         "steps.md": "\n".join(_steps()),
         "scenarios.md": "\n".join(_scenarios()),
         "tables.md": "\n".join(_tables()),
@@ -52,71 +56,33 @@ def _cli() -> Iterator[str]:
         yield f"```text\n{command.get_help(inner)}\n```\n"
 
 
-def _workflow() -> Iterator[str]:
-    yield "# The workflow file\n"
-    for model, title in (
-        (workflow.Workflow, "The file"),
-        (workflow.Param, "params.NAME"),
-        (workflow.Defaults, "defaults"),
-        (workflow.Step, "steps.NAME"),
-        (workflow.RetryPolicy, "retry"),
-    ):
-        yield f"## {title}\n\n{inspect.getdoc(model)}\n"
-        yield from _fields(model)
-
-
 def _steps() -> Iterator[str]:
     yield "# Step types\n"
     yield "What `uses:` can name, with the keys of `with:` and the outputs that later steps can refer to.\n"
     for uses in plugins.step_types():
         step = plugins.step_type(uses)
+        if step.internal:
+            continue
         yield f"## {uses}\n\n{inspect.getdoc(step)}\n"
         yield f"In flight when the engine dies: `{step.on_resume}`." + (
             f" Locks: {', '.join(f'`{lock}`' for lock in step.locks)}." if step.locks else ""
         )
         yield "\n**with**\n"
-        yield from _fields(step.Inputs)
+        yield from fields_of(step.Inputs)
         yield "**outputs**\n"
-        yield from _fields(step.Outputs)
+        yield from fields_of(step.Outputs)
         yield from _nested(step.Inputs)
 
 
 def _nested(model: Any, seen: set[Any] | None = None) -> Iterator[str]:
     seen = {model} if seen is None else seen
     for field in model.model_fields.values():
-        for inner in _models(field.annotation):
+        for inner in models_in(field.annotation):
             if inner not in seen and not inner.__module__.endswith("model.values"):
                 seen.add(inner)
                 yield f"`{inner.__name__}`: {(inspect.getdoc(inner) or '').splitlines()[0]}\n"
-                yield from _fields(inner)
+                yield from fields_of(inner)
                 yield from _nested(inner, seen)
-
-
-def _models(annotation: Any) -> Iterator[Any]:
-    annotation = types.bare(annotation)
-    if isinstance(annotation, type) and get_origin(annotation) is None and hasattr(annotation, "model_fields"):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)
-
-
-def _fields(model: Any) -> Iterator[str]:
-    if not model.model_fields:
-        yield "none\n"
-        return
-    yield "| key | type | default | |\n|---|---|---|---|"
-    for name, field in model.model_fields.items():
-        default = "required" if field.is_required() else _default(field)
-        kind = types.name_of(field.annotation).replace("|", "\\|")
-        yield f"| `{field.alias or name}` | {kind} | {default} | {field.description or ''} |"
-    yield ""
-
-
-def _default(field: Any) -> str:
-    value = field.get_default(call_default_factory=True)
-    if value in (None, "", (), [], {}) or isinstance(value, BaseModel):
-        return ""
-    return f"`{', '.join(map(str, value)) if isinstance(value, tuple) else value}`".replace("|", "\\|")
 
 
 def _scenarios() -> Iterator[str]:
