@@ -17,7 +17,7 @@ from rallyflow.compile.kinds import WORKFLOW
 from rallyflow.model.ids import StepId
 from rallyflow.model.plan import Deferred, PlannedStep, digest
 from rallyflow.model.retry import RetryPolicy
-from rallyflow.model.workflow import Param
+from rallyflow.model.workflow import OnFailure, Param
 
 
 def split_params(cell: Cell) -> tuple[dict[str, Any], frozenset[str]]:
@@ -46,6 +46,7 @@ def gate_of(planned: PlannedStep, cell: Cell, specs: Mapping[str, Param]) -> Pla
         },
         deferred=tuple(Deferred(("values", *found.path), found.source) for found in cell.deferred),
         retry=RetryPolicy(),
+        on_failure=_on_failure(planned),
         inline=True,
     )
 
@@ -66,14 +67,20 @@ def end_of(
         inputs={"values": outputs, "types": {}},
         deferred=found,
         needs=needs,
-        condition="always()" if planned.on_failure == "continue" else "not failure()",
+        condition="always()" if planned.go_on else "not failure()",
         components={**planned.components, "upstream": digest([plan.fingerprint(name) for name in needs])},
         fingerprint=digest([planned.fingerprint, [plan.fingerprint(name) for name in needs]]),
         retry=RetryPolicy(),
+        on_failure=_on_failure(planned),
         inline=True,
         scope=planned.id,
         gate=gate.id,
     )
+
+
+def _on_failure(planned: PlannedStep) -> OnFailure:
+    """Return what a failure of the whole means: `pause`, which only defaults can say of it, is for the steps inside."""
+    return "continue" if planned.go_on else "stop"
 
 
 def _late(cell: Cell) -> list[str]:

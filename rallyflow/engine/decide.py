@@ -211,7 +211,7 @@ class _Turn:
 
     def _consider(self, step: StepId) -> None:
         planned = self.graph.steps[step]
-        if planned.gate and self.spoiled.get(planned.gate, 0):
+        if planned.gate and self._is_closed(planned):
             blamed = bool(self.blamed.get(planned.gate, 0))
             self._settle(step, StepState.SKIPPED, f"{planned.gate} did not succeed", blamed=blamed)
             return
@@ -225,6 +225,13 @@ class _Turn:
             return
         blamed = bool(self.blamed.get(spoiler, 0))
         self._settle(step, StepState.SKIPPED, f"{spoiler} did not succeed", blamed=blamed)
+
+    def _is_closed(self, planned: PlannedStep) -> bool:
+        """Whether the gate before a step lets nothing in; the end of a workflow may go on when its gate has failed."""
+        gate = StepId(planned.gate)
+        if self.spoiled.get(gate, 0):
+            return True
+        return planned.scope != planned.id and self.states[gate] is not StepState.SUCCEEDED
 
     def _make_ready(self, step: StepId) -> None:
         self._move(step, StepState.READY)
