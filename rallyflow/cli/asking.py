@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
 from rallyflow.cli.output import colour, printable, say, show_error
 from rallyflow.compile.params import from_text
-from rallyflow.engine.session import APPROVE, read_plan
-from rallyflow.errors import RallyflowError, UsageError
+from rallyflow.engine.session import APPROVE, plan_as_it_went, read_plan, values_so_far
+from rallyflow.engine.values import Values
+from rallyflow.errors import InputsInvalid, RallyflowError, UsageError
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Event
 from rallyflow.model.ids import RunId
+from rallyflow.model.plan import PlannedStep
 from rallyflow.model.records import StepRecord
+from rallyflow.model.secret import MASK, Secret
 from rallyflow.model.states import StepState
 from rallyflow.model.step import Answer
 from rallyflow.model.workflow import Param
@@ -44,14 +48,25 @@ class Question:
 
 def questions(reader: JournalReader, home: Home, run: RunId) -> list[Question]:
     """Return what a run waits for, in the plan's order."""
-    plan = read_plan(home.run(run))
-    declared = {step.id: step.inputs.get("input") or {} for step in plan.steps if step.uses == APPROVE}
-    names = {step.name: step.id for step in plan.steps}
-    return [
-        Question(step, ApproveInputs(message="-", input=declared.get(names.get(step.name, step.id), {})).input)
-        for step in reader.steps(run)
-        if step.state is StepState.PAUSED
-    ]
+    steps = reader.steps(run)
+    waiting = [step for step in steps if step.state is StepState.PAUSED]
+    if not waiting:
+        return []
+    plan = plan_as_it_went(read_plan(home.run(run)), steps, reader.answers(run))
+    hidden = dict.fromkeys(plan.secrets, Secret(MASK))
+    values = values_so_far(plan, run, home.run(run), hidden, steps)
+    planned = {step.id: step for step in plan.steps}
+    return [Question(step, _form(planned[step.id], values)) for step in waiting]
+
+
+def _form(step: PlannedStep, values: Values) -> Mapping[str, Param]:
+    """Return what is to be filled in, with what only the run knew put in."""
+    if step.uses != APPROVE or step.foreach is not None:
+        return {}
+    try:
+        return ApproveInputs.model_validate(values.inputs(step)).input
+    except (InputsInvalid, ValidationError):
+        return {}  # the step has failed for that very reason, and paused because of `on_failure: pause`
 
 
 def choose(waiting: Sequence[Question], step: str, run: RunId) -> Question:
@@ -69,9 +84,7 @@ def choose(waiting: Sequence[Question], step: str, run: RunId) -> Question:
 
 def read_form(question: Question, given: Mapping[str, Any], *, approved: bool) -> Answer:
     """Return an answer once its values have been found to be good; UsageError when they are not."""
-    values = {
-        name: from_text(value, question.form[name]) if name in question.form else value for name, value in given.items()
-    }
+    values = {name: _read(name, value, question.form.get(name)) for name, value in given.items()}
     answer = Answer(approved, values, _who())
     if question.step.uses == APPROVE:
         try:
@@ -81,6 +94,13 @@ def read_form(question: Question, given: Mapping[str, Any], *, approved: bool) -
     elif values:
         raise UsageError(f"{question.step.id} asks for no values", hint="leave -p out")
     return Answer(approved, values, answer.by)
+
+
+def _read(name: str, value: Any, spec: Param | None) -> Any:
+    try:
+        return value if spec is None else from_text(value, spec)
+    except ValueError as error:
+        raise UsageError(f"{name!r}: {error}", hint=f"its type is {spec.type if spec else '?'}") from error
 
 
 def book(reader: JournalReader, question: Question, answer: Answer) -> None:

@@ -135,7 +135,7 @@ def begin(
         )
         session.journal.create_run(record, plan)
         listener.happened(Event("run_created", run, state=RunState.RUNNING, time_ns=record.created_ns))
-        values = _values(plan, session, secrets)
+        values = values_so_far(plan, run, session.place.directory, secrets)
         return session.execute(plan, new_view(plan, workers=workers), values, listener, signals)
 
 
@@ -156,10 +156,7 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         _check_resumable(record, plan, session.reader.steps(run))
         _reopen(session, plan, answers, listener)
         steps = session.reader.steps(run)
-        values = _values(plan, session, secrets)
-        for step in steps:
-            if step.state.final:
-                values.put(step.id, step.outputs)
+        values = values_so_far(plan, run, session.place.directory, secrets, steps)
         return session.execute(plan, resumed_view(plan, steps, workers), values, listener, signals)
 
 
@@ -168,7 +165,7 @@ def plan_as_it_went(plan: Plan, steps: Sequence[StepRecord], answers: Mapping[St
     records = {step.id: step for step in steps}
     for planned in plan.steps:
         record = records.get(planned.id)
-        if planned.foreach is not None and record is not None and record.state.final:
+        if planned.foreach is not None and record is not None and record.state is StepState.SUCCEEDED:
             plan = plan.expanded(planned, record.outputs["items"])
     return replace(plan, steps=tuple(_answered(step, answers.get(step.id)) for step in plan.steps))
 
@@ -234,7 +231,7 @@ def read_plan(directory: Path) -> Plan:
     """Return the plan that a run was started with; StorageError when it can't be read."""
     try:
         return plan_from_json(json.loads((directory / "plan.json").read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # also of an older rallyflow
         raise StorageError(
             f"the plan of the run can't be read: {directory / 'plan.json'}: {error}",
             hint="start a new run with `rallyflow apply`; `rallyflow destroy` still works",
@@ -295,9 +292,15 @@ def _tears_down(teardown: str, state: RunState) -> bool:
     return teardown == "always" or state in (RunState.SUCCEEDED, RunState.CANCELLED)
 
 
-def _values(plan: Plan, session: Session, secrets: Mapping[str, Secret]) -> Values:
-    run = {"id": session.run, "name": plan.name, "directory": str(session.place.directory)}
-    return Values(plan, run, secrets)
+def values_so_far(
+    plan: Plan, run: RunId, directory: Path, secrets: Mapping[str, Secret], steps: Sequence[StepRecord] = ()
+) -> Values:
+    """Return what expressions see in a run of which these steps have been journalled."""
+    values = Values(plan, {"id": run, "name": plan.name, "directory": str(directory)}, secrets)
+    for step in steps:
+        if step.state.final:
+            values.put(step.id, step.outputs)
+    return values
 
 
 def _prepare(home: Home, directory: Path, plan: Plan, workflow_text: bytes) -> None:

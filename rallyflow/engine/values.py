@@ -84,7 +84,7 @@ class Values:
         says_itself = bool(set(expression.calls) & set(names))
         if not says_itself and not succeeded():
             return False  # like anywhere else: a plain condition is on top of success()
-        if step.foreach is not None:
+        if step.foreach is not None and any(found.root == "item" for found in expression.references):
             return True  # the condition is that of each of its items
         try:
             return bool(expression.evaluate({**self._names(step, "${{ " + step.condition + " }}"), **names}))

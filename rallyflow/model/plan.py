@@ -109,7 +109,7 @@ def foreach_cells(parent: PlannedStep, items: Sequence[Any]) -> list[PlannedStep
     return [
         replace(
             parent,
-            id=StepId(f"{parent.id}[item={label}]"),
+            id=StepId(f"{parent.id}[item={_text(label)}]"),
             foreach=None,
             item=item,
             matrix={**parent.matrix, "item": label},
@@ -124,7 +124,11 @@ def _labels(items: Sequence[Any]) -> Sequence[Any]:
     """Return what names each item: the item itself, or its name; its number where that would not be unique."""
     labels = [item.get("name") if isinstance(item, Mapping) else item for item in items]
     plain = all(isinstance(label, str | int | float | bool) and len(str(label)) <= _LONGEST_LABEL for label in labels)
-    return labels if plain and len({str(label) for label in labels}) == len(labels) else range(len(items))
+    return labels if plain and len({_text(label) for label in labels}) == len(labels) else range(len(items))
+
+
+def _text(label: Any) -> str:
+    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def digest(value: Any) -> str:
