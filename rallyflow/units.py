@@ -19,6 +19,7 @@ _BYTES = {"": 1, "B": 1} | {
 }
 _PER = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _HUGE = 1e18
+_LONGEST = 36525 * 86400.0  # seconds; beyond, waiting is more than the machine can count
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B?)")
@@ -29,11 +30,17 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 def parse_duration(value: object) -> float:
     """Return seconds of `1h30m`, `200ms` or a plain number of seconds; ValueError for anything else."""
     if _is_number(value):
-        return float(value)  # type: ignore[arg-type]
+        return _sensible(float(value))  # type: ignore[arg-type]
     text = str(value).strip()
     if not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration such as 500ms, 90s, 5m or 1h30m")
-    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
+    return _sensible(sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text)))
+
+
+def _sensible(seconds: float) -> float:
+    if seconds > _LONGEST:
+        raise ValueError("the duration is longer than a hundred years")
+    return seconds
 
 
 def parse_size(value: object) -> int:

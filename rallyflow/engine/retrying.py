@@ -13,9 +13,18 @@ from rallyflow.model.retry import RetryPolicy
 
 def delay_before_next(policy: RetryPolicy, failed_attempt: int) -> float:
     """Return seconds to wait after the attempt with this number (from 1) has failed."""
+    delay = shortest_delay(policy, failed_attempt)
+    jitter = float(wait_random(0, delay / 2)(_after(failed_attempt))) if policy.jitter else 0.0
+    return min(delay + jitter, policy.max_delay)
+
+
+def shortest_delay(policy: RetryPolicy, failed_attempt: int) -> float:
+    """Return the same without what chance may add."""
     wait = wait_exponential(multiplier=policy.delay, exp_base=policy.factor, max=policy.max_delay)
+    return float(wait(_after(failed_attempt)))
+
+
+def _after(failed_attempt: int) -> RetryCallState:
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = failed_attempt
-    delay = float(wait(state))
-    jitter = float(wait_random(0, delay / 2)(state)) if policy.jitter else 0.0
-    return min(delay + jitter, policy.max_delay)
+    return state

@@ -40,7 +40,7 @@ from rallyflow.engine.messages import (
     StopAsked,
 )
 from rallyflow.engine.pool import Died, Pool
-from rallyflow.engine.retrying import delay_before_next
+from rallyflow.engine.retrying import delay_before_next, shortest_delay
 from rallyflow.engine.signals import Signals
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, failed, succeeded
@@ -55,6 +55,8 @@ from rallyflow.model.step import Answer, Progress
 from rallyflow.units import format_duration
 
 _BATCH = 200  # records that may share one commit: only inline steps, which do nothing outside, have so many at once
+
+_LONGEST_WAIT = 86400.0  # seconds; the system call for waiting counts in milliseconds, to some weeks
 
 
 class Listener(Protocol):
@@ -242,6 +244,9 @@ class Runner:
         result = self._masked(result)
         state = result.state
         kind = ErrorClass(result.error["kind"]) if result.error else None
+        last = self._is_last(step, attempt, kind)
+        if last:
+            result = replace(result, error={**result.error, "what": f"{result.error['what']}; {self._no_more(step)}"})
         if (
             result.error and result.error["code"] == DiskFull.code
         ):  # no fault of the step: it goes on when there is space
@@ -254,8 +259,21 @@ class Runner:
         if result.error:
             body["error"] = result.error
         self._record("outcome", step, state, body, attempt)
-        left = self._time_left(step)
-        return Ended(step, state, kind, result.reason, last=left is not None and left <= 0)
+        return Ended(step, state, kind, result.reason, last=last)
+
+    def _is_last(self, step: StepId, attempt: int, kind: ErrorClass | None) -> bool:
+        """Whether a step that would be tried again has no time for that: it would be over before the next attempt."""
+        retry, number, left = self._steps[step].retry, self._number(step, attempt), self._time_left(step)
+        if left is None or kind not in retry.on or number >= retry.attempts:
+            return False
+        return left <= shortest_delay(retry, number)
+
+    def _no_more(self, step: StepId) -> str:
+        return f"its timeout of {format_duration(self._steps[step].deadline or 0)} in all leaves no time to try again"
+
+    def _number(self, step: StepId, attempt: int) -> int:
+        """Return the number of an attempt in this session, from 1."""
+        return attempt - self._view.earlier.get(step, 0)
 
     def _masked(self, result: Result) -> Result:
         if not self._mask:
@@ -264,8 +282,7 @@ class Runner:
         return replace(result, outputs=outputs, reason=self._mask.text(result.reason), error=error)
 
     def _delay(self, step: StepId, failed_attempt: int) -> None:
-        earlier = self._view.earlier.get(step, 0)
-        seconds = delay_before_next(self._steps[step].retry, failed_attempt - earlier)
+        seconds = delay_before_next(self._steps[step].retry, self._number(step, failed_attempt))
         self._record(
             "retry",
             step,
@@ -289,7 +306,7 @@ class Runner:
         moments = [
             moment for moment in (self._timers[0][0] if self._timers else None, self._pool.next_kill()) if moment
         ]
-        seconds = max(0.0, min(moments) - time.monotonic()) if moments else None
+        seconds = min(_LONGEST_WAIT, max(0.0, min(moments) - time.monotonic())) if moments else None
         ready = wait([*self._pool.connections(), self._signals.descriptor], seconds)
         events: list[Event] = []
         if self._signals.descriptor in ready:
