@@ -78,7 +78,7 @@ def _content(path: Path) -> dict[str, Any]:
         return content  # noqa: TRY300 - inside, so that missing keys are caught
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{path} is not a whole saved plan: {error}", hint=_again(path)) from error
 
 

@@ -13,6 +13,7 @@ RunId = NewType("RunId", str)
 StepId = NewType("StepId", str)
 """A step of a plan: `boot`, or one cell of a matrix step: `boot[users=5,fast_rpc=true]`."""
 
+_LONGEST_NAME = 200  # bytes; file systems take some 255
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -31,6 +32,7 @@ def step_key(run: RunId, step: StepId) -> str:
 def step_slug(step: StepId) -> str:
     """Return a folder name for a step: readable, unique, and without the characters that globs and shells know."""
     plain = "".join(c if c.isalnum() or c in "-_." else {"[": ".", "]": "", "=": "-"}.get(c, "_") for c in step)
-    if plain == step and not step.startswith("."):
+    if plain == step and not step.startswith(".") and len(step.encode()) <= _LONGEST_NAME:
         return plain
-    return f"{plain[:80]}.{hashlib.sha256(step.encode()).hexdigest()[:8]}"
+    readable = plain[:80].encode()[:_LONGEST_NAME].decode(errors="ignore")
+    return f"{readable}.{hashlib.sha256(step.encode()).hexdigest()[:8]}"
