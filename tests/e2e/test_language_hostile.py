@@ -1,0 +1,200 @@
+"""What users do to the language without meaning harm: corner cases, each seen through the real program."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rallyflow.errors import Exit
+
+HEAD = "rallyflow: 1\nname: w\n"
+
+INNER = """rallyflow: 1
+name: inner
+params:
+  word: {type: str}
+  times: {type: int, default: 1, max: 5}
+steps:
+  say: {uses: shell, with: {run: "echo ${{ params.word }} ${{ params.times }}"}}
+  clean: {uses: noop, if: always(), needs: [say]}
+outputs:
+  said: ${{ steps.say.stdout }}
+"""
+
+BAD_PARAM = """
+steps:
+  n: {uses: shell, with: {run: "echo 9"}}
+  one: {uses: ./inner.yaml, with: {word: x, times: "${{ steps.n.stdout }}"}, on_failure: continue}
+  after: {uses: noop, needs: [one], with: {value: "${{ steps.one.said }}"}}
+"""
+
+
+def states(cli):
+    return {step["id"]: step["state"] for step in cli.json("show")["steps"]}
+
+
+def outputs(cli, step):
+    return next(each["outputs"] for each in cli.json("show")["steps"] if each["id"] == step)
+
+
+def test_nothing_inside_a_workflow_runs_without_its_params_though_its_failure_is_let_pass(cli):
+    cli.workflow(INNER, "inner.yaml")
+    assert cli.run("apply", cli.workflow(HEAD + BAD_PARAM)).returncode == Exit.ERRORED
+    assert states(cli) == {
+        "n": "succeeded",
+        "one/(start)": "errored",
+        "one/say": "skipped",
+        "one/clean": "skipped",
+        "one": "succeeded",
+        "after": "succeeded",
+    }
+    assert outputs(cli, "after") == {"value": None}
+
+
+def test_a_default_that_pauses_is_not_for_the_gate_of_a_workflow(cli):
+    cli.workflow(INNER, "inner.yaml")
+    text = BAD_PARAM.replace(", on_failure: continue", "")
+    assert cli.run("apply", cli.workflow(HEAD + "defaults: {on_failure: pause}" + text)).returncode == Exit.ERRORED
+    assert states(cli)["one/(start)"] == "errored"
+    assert states(cli)["after"] == "skipped"
+
+
+def test_a_list_that_was_none_can_be_accepted_and_the_run_looked_at_again(cli):
+    path = cli.workflow(
+        HEAD
+        + """
+steps:
+  a: {uses: noop, with: {value: 5}}
+  b: {uses: noop, foreach: "${{ steps.a.value }}", on_failure: pause}
+  c: {uses: noop, needs: [b]}
+"""
+    )
+    assert cli.run("apply", path).returncode == Exit.PAUSED
+    cli.ok("approve")
+    assert cli.run("resume").returncode == Exit.FAILED
+    assert states(cli) == {"a": "succeeded", "b": "failed", "c": "succeeded"}
+    assert "nothing to resume" in cli.run("resume").stderr
+    cli.ok("plan", "--run", "@latest")
+
+
+def test_a_condition_that_is_not_about_items_decides_about_the_list_as_a_whole(cli):
+    path = cli.workflow(
+        HEAD
+        + """
+params: {x: {type: bool, default: false}}
+steps:
+  list: {uses: noop, with: {value: []}}
+  empty: {uses: noop, foreach: "${{ steps.list.value }}", if: "${{ params.x }}"}
+  behind: {uses: noop, needs: [empty]}
+  full: {uses: noop, foreach: [1, 2], if: "${{ params.x }}"}
+  sorry: {uses: noop, foreach: "${{ steps.list.value }}", if: failure()}
+  odd: {uses: noop, foreach: [1, 2], if: "${{ item % 2 }}"}
+"""
+    )
+    foreseen = {step["id"]: step["action"] for step in cli.json("plan", path)["steps"]}
+    cli.ok("apply", path)
+    found = states(cli)
+    for step in ("empty", "behind", "full", "sorry"):
+        assert (foreseen[step], found[step]) == ("skip", "skipped")
+    assert (found["odd"], found["odd[item=1]"], found["odd[item=2]"]) == ("succeeded", "succeeded", "skipped")
+
+
+def test_items_that_are_true_or_false_are_named_as_the_cells_of_a_matrix_are(cli):
+    cli.ok("apply", cli.workflow(HEAD + "steps:\n  a: {uses: noop, foreach: [true, false]}\n"))
+    assert list(states(cli)) == ["a", "a[item=true]", "a[item=false]"]
+
+
+def test_each_question_has_the_form_that_its_own_cell_and_earlier_steps_give_it(cli):
+    path = cli.workflow(
+        HEAD
+        + """
+steps:
+  four: {uses: noop, with: {value: 4}}
+  go:
+    uses: approve
+    matrix: {max: [3, 9]}
+    with: {message: "How many?", input: {n: {type: int, default: "${{ steps.four.value }}", max: "${{ matrix.max }}"}}}
+  each: {uses: approve, foreach: [7, 8], with: {message: "Well?", input: {n: {type: int, default: "${{ item }}"}}}}
+"""
+    )
+    assert cli.run("apply", path).returncode == Exit.PAUSED
+    asked = {each["step"]: each["input"]["n"] for each in cli.json("approve", "--list")}
+    assert {step: (form["default"], form["max"]) for step, form in asked.items()} == {
+        "go[max=3]": (4, 3),
+        "go[max=9]": (4, 9),
+        "each[item=7]": (7, None),
+        "each[item=8]": (8, None),
+    }
+    assert "larger than 3" in cli.run("approve", "@latest", "go[max=3]").stderr
+    cli.ok("approve", "@latest", "go[max=3]", "-p", "n=2")
+    for step in ("go[max=9]", "each[item=7]", "each[item=8]"):
+        cli.ok("approve", "@latest", step)
+    cli.ok("resume")
+    assert [outputs(cli, step)["answer"]["n"] for step in asked] == [2, 4, 7, 8]
+
+
+def test_an_answer_that_can_not_be_read_is_refused_and_can_be_given_again(cli):
+    path = cli.workflow(HEAD + "steps:\n  go: {uses: approve, with: {message: Go?, input: {n: {type: list(int)}}}}\n")
+    cli.run("apply", path)
+    done = cli.run("approve", "-p", "n=[1,")
+    assert done.returncode == Exit.USAGE
+    assert "'n': can't read '[1,'" in done.stderr
+    cli.ok("approve", "-p", "n=1,2")
+
+
+def test_a_step_is_not_tried_again_when_its_time_in_all_is_over_before_that(cli):
+    path = cli.workflow(
+        HEAD
+        + """
+steps:
+  a:
+    uses: shell
+    with: {run: exit 1}
+    retry: {attempts: 5, delay: 1h, max_delay: 1h, on: [permanent]}
+    timeout: {step: 10m}
+"""
+    )
+    done = cli.run("apply", path)
+    assert done.returncode == Exit.ERRORED
+    assert "in all leaves no time to try again" in done.stderr
+    assert cli.json("show")["steps"][0]["attempt"] == 1
+
+
+def test_a_time_limit_of_months_is_kept_and_one_of_centuries_is_refused(cli):
+    text = HEAD + "steps:\n  a: {uses: shell, with: {run: 'true'}, timeout: %s}\n"
+    cli.ok("apply", cli.workflow(text % "90d"))
+    done = cli.run("validate", cli.workflow(text % "99999999d"))
+    assert done.returncode == Exit.INVALID
+    assert "longer than a hundred years" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["x" * 300, "\U00020000" * 100])
+def test_names_longer_than_those_of_files_are_fine(cli, value):
+    path = cli.workflow(HEAD + f"steps:\n  a: {{uses: shell, matrix: {{x: [{value}]}}, with: {{run: echo}}}}\n")
+    cli.ok("apply", path)
+    long = "s" * 300
+    cli.ok("apply", cli.workflow(HEAD + f"steps:\n  {long}: {{uses: shell, with: {{run: echo hello}}}}\n"))
+    assert "hello" in cli.ok("logs", "@latest", long)
+
+
+def test_a_plan_that_is_nested_without_end_is_refused_like_any_that_is_broken(cli):
+    path = cli.directory / "deep.plan"
+    path.write_text('{"rallyflow_plan":' + "[" * 100_000)
+    done = cli.run("apply", path)
+    assert done.returncode == Exit.USAGE
+    assert "not a whole saved plan" in done.stderr
+
+
+def test_a_run_whose_plan_another_version_wrote_can_be_shown_and_undone_but_not_resumed(cli):
+    path = cli.workflow(HEAD + "steps:\n  a: {uses: shell, with: {run: exit 1}}\n")
+    cli.run("apply", path)
+    (plan,) = cli.home.glob("runs/*/plan.json")
+    data = json.loads(plan.read_text())
+    plan.write_text(json.dumps({**data, "secrets": ["a"]}))
+    for verb in (("resume",), ("approve",), ("plan", "--run", "@latest")):
+        done = cli.run(*verb)
+        assert "Traceback" not in done.stderr
+    assert "start a new run" in cli.run("resume").stderr
+    cli.ok("show")
+    cli.ok("destroy", "@latest", "--yes")
