@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from rallyflow.errors import PluginError
+from rallyflow.hints import did_you_mean
 
 
 @cache
@@ -47,9 +48,8 @@ def step_type(uses: str) -> Any:
         raise PluginError(f"{uses!r} needs a plugin after a slash", hint=f"one of: {options}")
     if uses in names("steps"):
         return load("steps", uses)
-    close = get_close_matches(uses, step_types(), n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(step_types())}"
-    raise PluginError(f"there is no step type {uses!r}", hint=hint)
+    usable = [name for name in step_types() if name != "workflow"]
+    raise PluginError(f"there is no step type {uses!r}", hint=did_you_mean(uses, usable))
 
 
 def step_types() -> tuple[str, ...]:

@@ -62,11 +62,12 @@ def _problems(value: Mapping[str, Any]) -> list[Problem]:
 
 
 def _detail(problem: Problem, value: Mapping[str, Any]) -> InitErrorDetails:
-    text = f"{problem.what} ({problem.hint})" if problem.hint else problem.what
     shown: Any = value
     for key in problem.loc:
         shown = shown[key] if isinstance(shown, Mapping) and key in shown else None
-    return InitErrorDetails(type=_error("benchmark", text), loc=problem.loc, input=shown)
+    template = "{what} ({hint})" if problem.hint else "{what}"
+    kind = PydanticCustomError("rallyflow_benchmark", template, {"what": problem.what, "hint": problem.hint})
+    return InitErrorDetails(type=kind, loc=problem.loc, input=shown)
 
 
 def _kept(found: Mapping[str, Any]) -> InitErrorDetails:
@@ -74,7 +75,3 @@ def _kept(found: Mapping[str, Any]) -> InitErrorDetails:
     context = {name: value for name, value in found.get("ctx", {}).items() if isinstance(value, str | int | float)}
     kind = PydanticCustomError(found["type"], found["msg"], context or None)
     return InitErrorDetails(type=kind, loc=tuple(found["loc"]), input=found["input"])
-
-
-def _error(kind: str, text: str) -> PydanticCustomError:
-    return PydanticCustomError(kind, text)

@@ -58,9 +58,9 @@ class Source:
 
     def used_at(self, path: Path) -> str:
         """Return where the file refers to a text that stands elsewhere in it; empty when it stands there itself."""
-        real = self._real(path)
-        if real != path:
-            return self.where(path[:2])
+        if self._real(path)[:2] != path[:2]:
+            mark = self.keys.get(path[:2], Mark())
+            return f"{self.name}:{mark.line}:{mark.column}"
         for length in range(len(path), 0, -1):
             if path[:length] in self.repeats:
                 mark = self.repeats[path[:length]]
@@ -83,12 +83,14 @@ class Diagnostics:
     found: list[Diagnostic] = field(default_factory=list)
     used_at: str = ""  # for a file that another uses: where it does, first
     most: int = sys.maxsize  # from how many errors on the rest of the file is not looked at
+    noted: int = 0  # how often there was something to note, also what had been said before
     _places: set[tuple[int, int]] = field(default_factory=set)
     _said: set[tuple[int, int, str, str]] = field(default_factory=set)
 
     def at(self, mark: Mark, code: str, what: str, hint: str = "", used_at: str = "") -> None:
         """Note an error at a place, once; WorkflowInvalid when there are too many."""
         what, hint = _presentable(what), _presentable(hint)
+        self.noted += 1
         said = (mark.line, mark.column, code, what)
         if said in self._said:
             return

@@ -184,5 +184,5 @@ def _tagged(mark: Mark, tag: str) -> Refusal:
     shown = tag.replace("tag:yaml.org,2002:", "!!")
     hint = "remove it"
     if tag.startswith("!"):
-        hint = f"if a text starts with '!', quote it: \"{tag}…\"; else remove it"
+        hint = f"if a text starts with '!', quote it: \"{tag}…\"; in a condition write `not`"
     return Refusal(mark, "RF0202", f"the tag {shown!r} has no meaning here", hint)

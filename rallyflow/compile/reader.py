@@ -123,6 +123,9 @@ class _Construction:
         merges: list[Node] = []
         for key_node, value in node.pairs:
             if _is_merge(key_node):
+                if merges:
+                    hint = "merge several in one go: `<<: [*one, *other]`"
+                    self.errors.at(key_node.mark, "RF0203", "the key '<<' is here twice", hint)
                 merges.append(value)
                 continue
             key = self._key(key_node, value)
@@ -144,10 +147,17 @@ class _Construction:
         scalar = node.node if isinstance(node, Alias) else node
         if not isinstance(scalar, Scalar):
             nothing = isinstance(value, Scalar) and value.empty
-            hint = 'an expression is written "${{ … }}", with quotes' if nothing else "quote it, if it is a text"
-            self.errors.at(node.mark, "RF0202", "a key must be a plain text", hint)
+            if nothing:
+                hint = 'write "${{ … }}", with quotes'
+                self.errors.at(node.mark, "RF0202", "'{{' is not how an expression starts", hint)
+            else:
+                self.errors.at(node.mark, "RF0202", "a key must be a plain text", "quote it, if it is a text")
             return None
         if scalar.plain and self._looks_alike(scalar):
+            return None
+        if scalar.plain and "${{" in scalar.text and "}}" not in scalar.text:
+            hint = "put quotes around all of it: a colon with a space behind it ends a key"
+            self.errors.at(node.mark, "RF0202", "an expression with a colon in it needs quotes", hint)
             return None
         return scalar.text
 
@@ -165,6 +175,7 @@ class _Construction:
 
     def _add_missing(self, merged: Pairs, used_at: Mark, into: dict[str, Any], path: Path, depth: int) -> None:
         own = set(into)
+        lines: dict[str, int] = {}
         merges: list[Node] = []
         for key_node, value in merged.pairs:
             self._count(key_node.mark, depth)
@@ -172,6 +183,11 @@ class _Construction:
                 merges.append(value)
                 continue
             key = self._key(key_node, value)
+            if key is not None and key in lines:
+                hint = f"the first one is in line {lines[key]}"
+                self.errors.at(key_node.mark, "RF0203", f"the key {key!r} is here twice", hint)
+            elif key is not None:
+                lines[key] = key_node.mark.line
             if key is not None and key not in own:
                 place = (*path, key)
                 self.source.keys[place] = key_node.mark

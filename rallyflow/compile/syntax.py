@@ -84,7 +84,8 @@ def _start_of_a_text(trouble: Trouble) -> Finding | None:
         if not rest or rest[0] not in "%@`,":
             return None
         percentage = _PERCENTAGE.match(rest)
-        hint = f"a percentage is {percentage[1]}%" if percentage else f"quote it: {quoted(rest)}"
+        hint = f"quote it: {quoted(trouble.word(trouble.mark) or rest)}"
+        hint = f"a percentage is {percentage[1]}%" if percentage else hint
         return Finding(trouble.mark, f"a text can't start with {rest[0]!r}", hint)
     return None
 
@@ -92,15 +93,14 @@ def _start_of_a_text(trouble: Trouble) -> Finding | None:
 def _star(trouble: Trouble) -> Finding | None:
     """Find `*` and `&` that belong to a text, and tags that were never declared."""
     place = trouble.context
-    rest = trouble.text_of(place.line)[place.column - 1 :]
-    if trouble.scanned[1]:
-        rest = re.split(r"[,\]}]", rest, maxsplit=1)[0]
+    rest = trouble.word(place)
     if "scanning an alias" in trouble.context_text:
         return Finding(place, "'*' starts an alias", f"if the text starts with it, quote it: {quoted(rest)}")
     if "scanning an anchor" in trouble.context_text:
         return Finding(place, "'&' starts an anchor", f"if the text starts with it, quote it: {quoted(rest)}")
     if "tag" in trouble.problem or "scanning a tag" in trouble.context_text:
-        return Finding(place, "'!' starts a tag", f"if the text starts with it, quote it: {quoted(rest)}")
+        hint = f"if the text starts with it, quote it: {quoted(rest)}; in a condition write `not`"
+        return Finding(place, "'!' starts a tag", hint)
     return None
 
 

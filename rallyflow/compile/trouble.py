@@ -44,6 +44,11 @@ class Trouble:
         """What stands in the line from the place on."""
         return self.text_of(self.mark.line)[self.mark.column - 1 :]
 
+    def word(self, place: Mark) -> str:
+        """Return the text that starts at a place, up to what ends it in brackets or else up to the line's end."""
+        rest = self.text_of(place.line)[place.column - 1 :]
+        return re.split(r"[,\]}]", rest, maxsplit=1)[0] if self.scanned[1] else rest
+
     @property
     def at_the_end(self) -> bool:
         """Whether nothing but space and comments comes at or behind the place."""

@@ -10,8 +10,8 @@ from pydantic_core import ErrorDetails
 
 from rallyflow.compile import types
 from rallyflow.compile.diagnostics import Diagnostics, Path
-from rallyflow.compile.wording import in_words, wants_a_kind
-from rallyflow.hints import did_you_mean
+from rallyflow.compile.wording import dotted, in_words, wants_a_kind
+from rallyflow.hints import closest, did_you_mean
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -28,21 +28,33 @@ def validate(
     except ValidationError as error:
         found = [(_in_data(details, data), details) for details in error.errors(include_url=False)]
         fresh = [each for each in found if not _depends(each, unknown) and not _follows(each, path, errors)]
+        misspelt = _misspelt(model, fresh)
         for location, details in _by_place(fresh).items():
-            _note(model, details, location, path, errors)
+            if details[0]["type"] != "missing" or location not in misspelt:
+                _note(model, details, location, path, errors)
         return None
 
 
 def _by_place(found: Sequence[tuple[Path, ErrorDetails]]) -> dict[Path, list[ErrorDetails]]:
     """Return the errors of each place; of the alternatives that a value can be, only those of its own kind."""
     places: dict[Path, list[ErrorDetails]] = {}
-    inner = {location[:length] for location, details in found for length in range(len(location))}
+    inner = {location[:length] for location, _ in found for length in range(len(location))}
+    better = {location for location, details in found if not wants_a_kind(details)}
     for location, details in found:
-        better = any(place == location and not wants_a_kind(other) for place, other in found)
-        if wants_a_kind(details) and (better or location in inner):
+        if wants_a_kind(details) and (location in better or location in inner):
             continue
         places.setdefault(location, []).append(details)
     return places
+
+
+def _misspelt(model: type[BaseModel], found: Sequence[tuple[Path, ErrorDetails]]) -> set[Path]:
+    """Return the places of keys that are there, but under a name that is close to their own."""
+    return {
+        (*location[:-1], close)
+        for location, details in found
+        if details["type"] == "extra_forbidden"
+        for close in closest(str(location[-1]), _keys_at(model, location[:-1]))
+    }
 
 
 def _follows(found: tuple[Path, ErrorDetails], path: Path, errors: Diagnostics) -> bool:
@@ -54,7 +66,8 @@ def _follows(found: tuple[Path, ErrorDetails], path: Path, errors: Diagnostics) 
 def _depends(found: tuple[Path, ErrorDetails], places: Collection[Path]) -> bool:
     """Whether an error is in a value that comes later, or of a whole of which a part comes later."""
     location, details = found
-    if any(location[:length] in places for length in range(len(location) + 1)):
+    itself = details["type"] != "extra_forbidden"  # a key is unknown whatever its value will be
+    if any(location[:length] in places for length in range(len(location) + itself)):
         return True
     of_a_whole = details["type"] in ("value_error", "assertion_error")
     return of_a_whole and any(place[: len(location)] == location for place in places)
@@ -87,19 +100,30 @@ def _note(model: type[BaseModel], found: list[ErrorDetails], location: Path, pat
     last = str(location[-1]) if location else ""
     match found[0]["type"]:
         case "extra_forbidden":
-            known = _keys_at(model, location[:-1])
-            errors.key(place, "RF0210", f"unknown key {last!r}", did_you_mean(last, known, "the keys here are: {}"))
+            errors.key(place, "RF0210", f"unknown key {last!r}", _other_key(last, _keys_at(model, location[:-1])))
         case "missing":
             errors.key(place[:-1], "RF0211", f"the key {last!r} is missing", _describe(model, location))
         case kind:
-            what, hint = in_words(found)
+            what, hint = in_words(found, _keys_at(model, location))
             code = "RF0213" if kind.startswith("rallyflow_") else "RF0212"
-            subject = f"{'.'.join(map(str, location))}: " if location else ""
-            errors.value(place, code, f"{subject}{what}", hint)
+            whole = str(path[-1]) if path and wants_a_kind(found[0]) else ""
+            subject = dotted(location) or whole
+            errors.value(place, code, f"{subject}: {what}" if subject else what, hint)
+
+
+def _other_key(key: str, known: Sequence[str]) -> str:
+    if not known:
+        return "no keys belong here"
+    hint = did_you_mean(key, known, "the keys here are: {}")
+    if hint.startswith("the keys") and "with" in known:
+        return f"{hint}; what the step type takes stands below `with:`"
+    return hint
 
 
 def _keys_at(model: type[BaseModel], location: Path) -> list[str]:
     found = types.at(model, location)
+    if types.is_mapping(types.bare(found)) or types.item_type(found) is not None:
+        return []
     options = [found, *get_args(found)]
     models = [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
     return [name for option in models for name in types.fields_of(option)]

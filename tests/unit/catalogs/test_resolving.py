@@ -222,7 +222,7 @@ def test_links_inside_of_a_catalog_are_content(here, catalog):
         ("name: a/b\nversion: 1.0.0\nworkflows: [a.yaml]\n", "1:7: name: "),
         ("name: ours\nversion: 1.0.0\nworkflows: {}\n", "workflows"),
         ("name: ours\nversion: 1.0.0\nworkflows: [a.yaml, b/a.yaml]\n", "two files have one name"),
-        ("name: ours\nversion: 1.0.0\nworkflow: [a.yaml]\n", "the key 'workflows' is missing (and 1 more)"),
+        ("name: ours\nversion: 1.0.0\nworkflow: [a.yaml]\n", "3:1: unknown key 'workflow'"),
         ("name: ours\nversion: 1.0.0\nname: x\n", "3:1: the key 'name' is here twice"),
         ("name: ours\nversion: 1.0.0\nworkflows: [gone.yaml]\n", "the file of the workflow 'gone' is not there"),
         ("name: ours\nversion: 1.0.0\nworkflows: [boot.yaml]\nrequirements: {rallyflow: new}\n", "not a condition"),
