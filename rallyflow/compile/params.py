@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Container, Mapping
 from typing import Any
 
 from rallyflow.compile.diagnostics import Diagnostics
+from rallyflow.compile.draft import templates_in
 from rallyflow.compile.reader import read_text
 from rallyflow.errors import WorkflowInvalid
 from rallyflow.hints import did_you_mean
-from rallyflow.model.params import SCALARS, VALUES, innermost, inside, read_bound, read_value
+from rallyflow.model.declarations import flaws_of
+from rallyflow.model.params import SCALARS, VALUES, innermost, inside, read_value
 from rallyflow.model.workflow import Param
 
 ENVIRONMENT_PREFIX = "RALLYFLOW_PARAM_"
@@ -19,35 +20,13 @@ ENVIRONMENT_PREFIX = "RALLYFLOW_PARAM_"
 
 def is_sound(name: str, spec: Param, errors: Diagnostics) -> bool:
     """Whether a param's declaration is good; what is wrong with it is noted."""
-    before = len(errors.found)
-    path = ("params", name)
-    inner = innermost(spec.type)
-    if inner not in SCALARS and inner not in VALUES:
-        errors.value(
-            (*path, "type"),
-            "RF0301",
-            f"there is no type {inner!r}",
-            did_you_mean(inner, [*SCALARS, *VALUES, "list(int)", "map(str)"]),
-        )
-    if "enum" in spec.type and not spec.choices:
-        errors.value((*path, "type"), "RF0301", "an enum needs choices", "add choices: [a, b]")
-    if spec.pattern is not None:
-        try:
-            re.compile(spec.pattern)
-        except re.error as error:
-            errors.value((*path, "pattern"), "RF0301", f"not a regular expression: {error}")
-    for key in ("min", "max"):
-        _check_bound(name, spec, key, errors)
-    return len(errors.found) == before
-
-
-def _check_bound(name: str, spec: Param, key: str, errors: Diagnostics) -> None:
-    try:
-        read_bound(spec, getattr(spec, key))
-    except ValueError as error:
-        errors.value(
-            ("params", name, key), "RF0301", f"{key} of the param {name!r}: {error}", f"its type is {spec.type}"
-        )
+    before = errors.noted
+    for flaw in flaws_of(spec):
+        errors.value(("params", name, flaw.key), "RF0301", flaw.what, flaw.hint)
+    for place, _ in templates_in(spec.model_dump(exclude={"description"}), ("params", name)):
+        hint = "the steps can use expressions with params; a param itself gets its value before all of them"
+        errors.value(place, "RF0301", "the declaration of a param can't have expressions", hint)
+    return errors.noted == before
 
 
 def resolve_params(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -13,7 +14,14 @@ from rallyflow.model import values
 from rallyflow.model.workflow import Param
 from rallyflow.units import parse_duration, parse_percent, parse_rate, parse_size
 
+_LONGEST = 80
 _TYPE = re.compile(r"(list|map)\((.+)\)")
+
+
+def shown(value: Any) -> str:
+    """Return a value as a person writes it, on one short line."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _integer(value: Any) -> int:
@@ -23,18 +31,18 @@ def _integer(value: Any) -> int:
         return int(value)
     if isinstance(value, str) and re.fullmatch(r"[-+]?\d{1,400}", value.strip()):
         return int(value)
-    raise ValueError(f"{value!r} is not a whole number")
+    raise ValueError(f"{shown(value)} is not a whole number")
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"{value!r} is not a number")  # noqa: TRY004 - every reader raises ValueError
+        raise ValueError(f"{shown(value)} is not a number")  # noqa: TRY004 - every reader raises ValueError
     try:
         number = float(value)
     except (ValueError, OverflowError):
-        raise ValueError(f"{value!r} is not a number") from None
+        raise ValueError(f"{shown(value)} is not a number") from None
     if not math.isfinite(number):
-        raise ValueError(f"{value!r} is not a finite number")
+        raise ValueError(f"{shown(value)} is not a finite number")
     return number
 
 
@@ -43,7 +51,7 @@ def _boolean(value: Any) -> bool:
         return value
     if str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
-    raise ValueError(f"{value!r} is not true or false")
+    raise ValueError(f"{shown(value)} is not true or false")
 
 
 def _text(value: Any) -> str:
@@ -51,7 +59,8 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"{value!r} is not a text; quote it")
+    quote = isinstance(value, int | float)  # true and false among them
+    raise ValueError(f"{shown(value)} is not a text" + "; quote it" * quote)
 
 
 def _any(value: Any) -> Any:
@@ -70,6 +79,9 @@ SCALARS: dict[str, Callable[[Any], Any]] = {
     "enum": _any,
 }
 """The scalar types of params, with the function that reads a value of each."""
+
+NUMERIC = ("int", "float", "duration", "size", "rate", "percent")
+"""The scalar types that have bounds."""
 
 VALUES: dict[str, TypeAdapter[Any]] = {
     "Server": TypeAdapter(values.Server),
@@ -137,16 +149,16 @@ def _read(spec: Param, kind: str, value: Any) -> Any:
     container, inner = inside(kind)
     if container == "list":
         if not isinstance(value, list | tuple):
-            raise ValueError(f"{value!r} is not a list")
+            raise ValueError(f"{shown(value)} is not a list")
         return [_read(spec, inner, item) for item in value]
     if container:
         if not isinstance(value, dict):
-            raise ValueError(f"{value!r} is not a map")
+            raise ValueError(f"{shown(value)} is not a map")
         return {key: _read(spec, inner, item) for key, item in value.items()}
     if kind in VALUES:
         return _read_step_value(kind, value)
     result = SCALARS[kind](value)
-    _check_bounds(spec, result)
+    _check_bounds(spec, kind, result, shown(value).strip("'"))
     return result
 
 
@@ -155,23 +167,37 @@ def _read_step_value(kind: str, value: Any) -> Any:
     try:
         return VALUES[kind].dump_python(VALUES[kind].validate_python(value), mode="json")
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"not a {kind}: {place + ': ' if place else ''}{first['msg']}") from None
+        raise ValueError(f"not a {kind}: {_first_of(error)}") from None
 
 
-def _check_bounds(spec: Param, value: Any) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    smallest, largest = read_bound(spec, spec.min), read_bound(spec, spec.max)
-    if smallest is not None and number and value < smallest:
-        raise ValueError(f"{value} is smaller than {_bound_text(spec.min)}")
-    if largest is not None and number and value > largest:
-        raise ValueError(f"{value} is larger than {_bound_text(spec.max)}")
-    if spec.choices is not None and value not in spec.choices:
-        raise ValueError(f"{value!r} is not one of {', '.join(map(str, spec.choices))}")
+def _first_of(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    match first["type"]:
+        case "missing":
+            return f"the key {place!r} is missing"
+        case "extra_forbidden":
+            return f"unknown key {place!r}"
+        case "model_type" | "dict_type" | "list_type":
+            return f"{place + ' is ' if place else ''}{shown(first['input'])}"
+    message = first["msg"].removeprefix("Value error, ").replace("Input should be a valid", "takes a")
+    return f"{place}: {message.replace('Input should', 'must')}" if place else message
+
+
+def _check_bounds(spec: Param, kind: str, value: Any, written: str) -> None:
+    """Refuse a value that is not allowed; `written` is how the file has it, with its unit."""
+    if kind in NUMERIC:
+        smallest, largest = read_bound(spec, spec.min), read_bound(spec, spec.max)
+        if smallest is not None and value < smallest:
+            raise ValueError(f"{written} is smaller than {bound_text(spec.min)}")
+        if largest is not None and value > largest:
+            raise ValueError(f"{written} is larger than {bound_text(spec.max)}")
+    if spec.choices is not None and value not in map(SCALARS[kind], spec.choices):
+        raise ValueError(f"{written} is not one of {', '.join(map(str, spec.choices))}")
     if spec.pattern is not None and isinstance(value, str) and not re.fullmatch(spec.pattern, value):
         raise ValueError(f"{value!r} does not match {spec.pattern}")
 
 
-def _bound_text(bound: float | str | None) -> str:
-    return bound if isinstance(bound, str) else f"{bound:g}"
+def bound_text(bound: float | str | None) -> str:
+    """Return a bound as the file has it."""
+    return f"{bound:g}" if isinstance(bound, int | float) else str(bound)

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import PydanticCustomError
 
 from rallyflow.errors import InputsInvalid
+from rallyflow.model.declarations import flaws_of
 from rallyflow.model.params import annotation_of, read_value
 from rallyflow.model.states import StepState
 from rallyflow.model.step import Answer, OnResume, Outcome, StepContext, StepModel, StepType
 from rallyflow.model.workflow import Param
 
 
+def _is_sound(spec: Param) -> Param:
+    """Refuse a declaration that makes no sense, or whose default does not fit it."""
+    for flaw in flaws_of(spec):
+        raise PydanticCustomError("rallyflow_param", "{what}", {"what": flaw.what, "hint": flaw.hint})
+    if spec.default is not None:
+        try:
+            read_value(spec, spec.default)
+        except ValueError as error:
+            found = {"what": f"default: {error}", "hint": f"its type is {spec.type}"}
+            raise PydanticCustomError("rallyflow_param", "{what}", found) from None
+    return spec
+
+
 class ApproveInputs(StepModel):
     """The inputs of `uses: approve`."""
 
     message: str = Field(min_length=1, description="What the person is asked")
-    input: dict[str, Param] = Field(default_factory=dict, description="Values to fill in, declared as params are")
+    input: dict[str, Annotated[Param, AfterValidator(_is_sound)]] = Field(
+        default_factory=dict, description="Values to fill in, declared as params are"
+    )
 
 
 class ApproveOutputs(StepModel):
