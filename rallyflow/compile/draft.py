@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from rallyflow.compile import types
 from rallyflow.compile.diagnostics import Diagnostics, Path
 from rallyflow.compile.kinds import Kind
 from rallyflow.compile.matrix import axes_of
@@ -97,6 +98,7 @@ def axes_in(matrix: Any, foreach: Any) -> tuple[str, ...]:
 def read_step(name: str, raw: dict[str, Any], kind: Kind, params: Params, errors: Diagnostics) -> Draft:
     """Return one step of the file; one with errors, which are noted, as it was probably meant."""
     path: Path = ("steps", name)
+    raw = _with_misplaced(raw, kind, path, errors)
     early = {key: value for key, value in raw.items() if key not in LATE}
     late = {key: value for key, value in raw.items() if key in LATE}
     data = {**substitute(early, path, params, errors), **late}
@@ -115,6 +117,21 @@ def read_step(name: str, raw: dict[str, Any], kind: Kind, params: Params, errors
             "a list of mappings can have all combinations",
         )
     return draft
+
+
+def _with_misplaced(raw: dict[str, Any], kind: Kind, path: Path, errors: Diagnostics) -> dict[str, Any]:
+    """Return a step whose inputs are all below `with:`; those that stood beside it are noted."""
+    own = {field.alias or name for name, field in Step.model_fields.items()}
+    misplaced = [key for key in raw if key not in own and key in types.fields_of(kind.inputs)]
+    given = raw.get("with", {})
+    if not misplaced or not isinstance(given, dict):
+        return raw
+    for key in misplaced:
+        hint = f"it is an input of {raw.get('uses')}: put it below `with:`"
+        errors.key((*path, key), "RF0210", f"unknown key {key!r}", hint)
+        errors.source.alias((*path, "with", key), (*path, key))
+    rest = {key: value for key, value in raw.items() if key not in misplaced}
+    return {**rest, "with": {**{key: raw[key] for key in misplaced}, **given}}
 
 
 def _as_meant(
@@ -181,7 +198,8 @@ def _only_params(references: Sequence[Reference], path: Path, params: Params, er
     used = [found.path[0] for found in references if found.root == "params" and found.path]
     unknown = [name for name in used if name not in params]
     for name in unknown:
-        errors.value(path, "RF0242", f"there is no param {name!r}", did_you_mean(name, params))
+        hint = did_you_mean(name, params) or f"declare it: `params: {{{name}: {{type: int}}}}`"
+        errors.value(path, "RF0242", f"there is no param {name!r}", hint)
     late = [name for name in used if name in params.late]
     for name in late:
         what = f"the param {name!r} is needed at once, but gets its value from a step"

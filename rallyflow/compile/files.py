@@ -39,20 +39,19 @@ class Files:
     """Every file that has been read, by its real path, in the order of first use."""
 
     read: dict[Path, File] = field(default_factory=dict)
-    unreadable: list[Diagnostic] = field(default_factory=list)
+    unreadable: dict[Path, list[Diagnostic]] = field(default_factory=dict)
     kinds: dict[Path, Kind] = field(default_factory=dict)  # what each of them is as a step, once that is known
 
     def load(self, path: Path, name: str, used_at: str = "") -> File | None:
         """Return a file; None, with its errors noted, when it is not good YAML; UsageError when it can't be read."""
         real = path.resolve()
-        if real in self.read:
-            return self.read[real]
+        if real in self.read or real in self.unreadable:
+            return self.read.get(real)
         raw = read_bytes(path)
         try:
             data, source = read_text(raw, name)
         except WorkflowInvalid as invalid:
-            found = [replace(each, used_at=used_at) for each in invalid.diagnostics]
-            self.unreadable.extend(each for each in found if each not in self.unreadable)
+            self.unreadable[real] = [replace(each, used_at=used_at) for each in invalid.diagnostics]
             return None
         file = self.add(path, data, source, raw)
         file.errors.used_at = used_at
@@ -67,6 +66,6 @@ class Files:
     def stop_if_any(self) -> None:
         """Raise WorkflowInvalid with the errors of all files, each file's in its own order, if there are any."""
         found = [each for file in self.read.values() for each in file.errors.in_order()]
-        found.extend(self.unreadable)
+        found.extend(each for diagnostics in self.unreadable.values() for each in diagnostics)
         if found:
             raise WorkflowInvalid(found)

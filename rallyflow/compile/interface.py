@@ -80,17 +80,17 @@ def _names(file: File, specs: Mapping[str, Param], chain: tuple[Path, ...], file
     steps = raw if isinstance(raw, dict) else {}
     return {
         "params": Record({name: annotation_of(spec.type) for name, spec in specs.items()}, "param"),
-        "steps": Record({name: _outputs_of(step, file, chain, files) for name, step in steps.items()}, "step"),
+        "steps": Record({name: _outputs_of(name, step, file, chain, files) for name, step in steps.items()}, "step"),
         "run": Record(dict.fromkeys(("id", "name", "directory"), str), "field of run"),
     }
 
 
-def _outputs_of(raw: Any, file: File, chain: tuple[Path, ...], files: Files) -> Any:
+def _outputs_of(name: str, raw: Any, file: File, chain: tuple[Path, ...], files: Files) -> Any:
     """Return what a step gives; anything for one with errors, which are noted when the file is compiled."""
     if not isinstance(raw, dict) or not isinstance(raw.get("uses"), str):
         return Any
     try:
-        outputs = kind_of(raw, file, chain, files, "").outputs
+        outputs = kind_of(raw, file, chain, files, file.errors.source.where(("steps", name))).outputs
     except KindError:
         return Any
     axes = axes_in(raw.get("matrix"), raw.get("foreach"))

@@ -68,7 +68,8 @@ def plain_kind(uses: str, with_: Mapping[str, Any]) -> Kind:
     try:
         found: type[StepType[Any, Any]] = plugins.step_type(uses)
     except PluginError as error:
-        raise KindError("RF0214", error.what, error.hint) from error
+        hint = f"a path starts with a dot: ./{uses}" if uses.endswith((".yaml", ".yml", ".json")) else error.hint
+        raise KindError("RF0214", error.what, hint) from error
     if found.internal:
         raise KindError(
             "RF0214", f"{uses!r} can't be used by name", "write the path of a workflow, such as ./load.yaml"
@@ -86,7 +87,8 @@ def find_workflow(uses: str, user: File, chain: tuple[FilePath, ...], files: Fil
     real = path.resolve()
     if real in chain:
         circle = " -> ".join(each.name for each in (*chain[chain.index(real) :], real))
-        raise KindError("RF0261", f"a workflow can't use itself: {circle}")
+        hint = "to do something several times, give the step a matrix"
+        raise KindError("RF0261", f"a workflow can't use itself: {circle}", hint)
     if len(chain) >= _DEEPEST:
         raise KindError("RF0261", f"more than {_DEEPEST} workflows inside each other")
     try:

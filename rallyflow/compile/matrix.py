@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from rallyflow.compile.diagnostics import Diagnostics, Path
 from rallyflow.expressions import is_template
-from rallyflow.hints import did_you_mean
+from rallyflow.hints import closest, did_you_mean
 
+_AXIS = re.compile(r"[^\W\d][\w-]*")
 _RESERVED = ("include", "exclude", "order", "seed")
 _ORDERS = ("declared", "interleaved", "random")
 _MAX_CELLS = 200_000
@@ -29,14 +31,11 @@ def expand(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> list[d
     first axis alternate in time; `random` shuffles with `seed`, which the caller has chosen where the file gives none.
     """
     axes = {name: values for name, values in matrix.items() if name not in _RESERVED}
-    before = len(errors.found)
+    before = errors.noted
     for name, values in axes.items():
         if is_template(values):
             return []  # it could not be evaluated, and that has been said
-        if not isinstance(values, list) or not values:
-            errors.value((*path, name), "RF0230", f"the axis {name!r} needs a list with at least one value")
-        elif len({repr(value) for value in values}) != len(values):
-            errors.value((*path, name), "RF0230", f"the axis {name!r} has the same value twice")
+        _check_axis(name, values, path, errors)
     order = matrix.get("order", "declared")
     if order not in _ORDERS:
         errors.value((*path, "order"), "RF0230", f"there is no order {order!r}", did_you_mean(str(order), _ORDERS))
@@ -44,11 +43,27 @@ def expand(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> list[d
         errors.value((*path, "seed"), "RF0230", "a seed is a whole number or a text")
     for key in ("include", "exclude"):
         if not isinstance(matrix.get(key, []), list) or len(_rows(matrix.get(key))) != len(matrix.get(key, [])):
-            errors.value((*path, key), "RF0230", f"{key} takes a list of mappings from axis to value")
+            hint = f"write `{key}: [{{AXIS: VALUE}}]`"
+            errors.value((*path, key), "RF0230", f"{key} takes a list of mappings from axis to value", hint)
     _check_excluded(matrix, path, errors)
-    if len(errors.found) > before:
+    if errors.noted > before:
         return []
     return _cells(axes, matrix, order, path, errors)
+
+
+def _check_axis(name: str, values: Any, path: Path, errors: Diagnostics) -> None:
+    place = (*path, name)
+    if not isinstance(values, list) or not values:
+        hint = f"write [{values}]" if isinstance(values, str | int | float) else ""
+        errors.value(place, "RF0230", f"the axis {name!r} needs a list with at least one value", hint)
+    elif len({repr(value) for value in values}) != len(values):
+        errors.value(place, "RF0230", f"the axis {name!r} has the same value twice")
+    elif all(isinstance(value, dict) for value in values) and closest(name, ("include", "exclude")):
+        hint = f"did you mean {closest(name, ('include', 'exclude'))[0]!r}?"
+        errors.key(place, "RF0230", f"{name!r} would be one more axis", hint)
+    if not _AXIS.fullmatch(name):
+        hint = "use letters, digits, '_' and '-', first a letter or '_'"
+        errors.key(place, "RF0230", f"{name!r} is not a name for an axis", hint)
 
 
 def _check_excluded(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> None:

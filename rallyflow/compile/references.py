@@ -9,13 +9,15 @@ from typing import Any
 from rallyflow.compile import types
 from rallyflow.compile.diagnostics import Diagnostics, Path
 from rallyflow.compile.draft import Draft, Params
-from rallyflow.compile.inference import CellsOf, Record, TypeProblem, infer
-from rallyflow.expressions import FUNCTIONS, ROOTS, Expression, Reference
+from rallyflow.compile.inference import CellsOf, Record, TypeProblem, article, infer
+from rallyflow.compile.suggestions import suggestion
+from rallyflow.expressions import FUNCTIONS, ROOTS, Expression, Reference, is_template
 from rallyflow.hints import did_you_mean
 
 _RUN_FIELDS = ("id", "name", "directory")
 _CODES = {"params": "RF0242", "matrix": "RF0243", "secrets": "RF0244", "run": "RF0241"}
 _WORDS = {"params": "param", "matrix": "matrix axis", "secrets": "secret", "run": "field of run"}
+_DECLARE = {"params": "declare it: `params: {{{name}: {{type: int}}}}`", "secrets": "declare it: `secrets: [{name}]`"}
 _ALONE = "only the expressions of a foreach step have an item"
 
 
@@ -39,6 +41,12 @@ class Names:
 
     def check(self, draft: Draft) -> None:
         """Check all expressions of a step; steps that they wait for are added to its needs."""
+        if isinstance(draft.spec.foreach, str) and not is_template(draft.spec.foreach):
+            what, hint = (
+                f"foreach takes a list, not {draft.spec.foreach!r}",
+                "write [a, b], or ${{ steps.NAME.OUTPUT }}",
+            )
+            self.errors.value((*draft.path, "foreach"), "RF0224", what, hint)
         for place, expressions in draft.templates.items():
             key = str(place[2])
             if not self._are_known(place, expressions, draft):
@@ -48,8 +56,8 @@ class Names:
             if key == "with":
                 self._check_fit(place, expressions, have, draft)
             elif key == "foreach" and len(place) == 3 and types.item_type(have) is None and have is not Any:
-                what = f"foreach takes a list; {expressions[0].source} is a {types.name_of(have)}"
-                self.errors.value(place, "RF0224", what)
+                what = expressions[0].source if place in draft.alone else "this"
+                self.errors.value(place, "RF0224", f"foreach takes a list; {what} is {article(have)}")
 
     def check_output(self, place: Path, expressions: list[Expression]) -> None:
         """Check the expressions of an output of the workflow."""
@@ -58,7 +66,7 @@ class Names:
 
     def _are_known(self, place: Path, expressions: list[Expression], draft: Draft | None) -> bool:
         """Check all names of a place; returns whether all of them exist, so that types can be looked at."""
-        before = len(self.errors.found)
+        before = self.errors.noted
         broken = False
         for expression in expressions:
             for function in expression.calls:
@@ -68,7 +76,7 @@ class Names:
                 broken |= (
                     reference.root == "steps" and bool(reference.path) and self.drafts.get(reference.path[0]) is None
                 )
-        return len(self.errors.found) == before and not broken
+        return self.errors.noted == before and not broken
 
     def _type_of(self, place: Path, expressions: list[Expression], names: Mapping[str, Any], *, alone: bool) -> Any:
         found: Any = Any
@@ -91,8 +99,8 @@ class Names:
         self.errors.value(
             place,
             "RF0224",
-            f"{what} is a {types.name_of(have)}, but {place[-1]!r} wants a {types.name_of(want)}",
-            self._others(expressions, want),
+            f"{what} is {article(have)}, but {place[-1]!r} wants {article(want)}",
+            suggestion(expressions, have, want, alone=place in draft.alone) or self._others(expressions, want),
         )
 
     def _others(self, expressions: list[Expression], want: Any) -> str:
@@ -102,7 +110,7 @@ class Names:
             for name, draft in self.drafts.items()
             if draft is not None and not draft.axes and name not in used
             for field, annotation in types.fields_of(draft.kind.outputs).items()
-            if annotation is not Any and types.fits(annotation, want) and not types.is_scalar(want)
+            if _is_value(annotation) and types.fits(annotation, want)
         ]
         return f"did you mean {options[0]}?" if options else ""
 
@@ -211,7 +219,8 @@ class Names:
         if root == "matrix" and not known:
             self.errors.value(place, _CODES[root], "there is no matrix here", "add a matrix to the step, or use params")
             return
-        self.errors.value(place, _CODES[root], f"there is no {_WORDS[root]} {name!r}", did_you_mean(name, known))
+        hint = did_you_mean(name, known) or _DECLARE.get(root, "").format(name=name)
+        self.errors.value(place, _CODES[root], f"there is no {_WORDS[root]} {name!r}", hint)
 
     def _check_step(self, place: Path, reference: Reference, draft: Draft | None) -> None:
         name = reference.path[0]
@@ -255,3 +264,8 @@ def _outputs(draft: Draft | None) -> Any:
     if draft is None:
         return Any
     return CellsOf(draft.kind.outputs, draft.axes) if draft.axes else draft.kind.outputs
+
+
+def _is_value(annotation: Any) -> bool:
+    """Whether something of this type can hardly be meant for anything else: a Cloud, a list of servers."""
+    return types.is_model(types.bare(annotation)) or types.is_model(types.bare(types.item_type(annotation)))

@@ -275,7 +275,7 @@ def name_of(annotation: Any) -> str:
     annotation = bare(annotation)
     item = item_type(annotation)
     if item is not None:
-        return f"list of {name_of(item)}" if item is not Any else "list"
+        return f"list of {_PLURALS.get(name_of(item), name_of(item))}" if item is not Any else "list"
     if is_union(annotation):
         names = [name_of(option) for option in get_args(annotation) if option is not NONE]
         return " or ".join(dict.fromkeys(names)) or "null"
@@ -286,9 +286,20 @@ def name_of(annotation: Any) -> str:
         value = value_type(annotation)
         return "map" if value is Any else f"map of {name_of(value)}"
     name = getattr(annotation, "__name__", str(annotation))
+    if is_model(annotation) and name.endswith("Outputs"):
+        return OUTPUTS
     return _NAMES.get(name, name)
 
 
+OUTPUTS = "all outputs of a step"
+"""The name of the type of what stands for a step itself."""
+_PLURALS = {
+    "text": "texts",
+    "whole number": "whole numbers",
+    "number": "numbers",
+    "path": "paths",
+    "value": "values",
+}
 _NAMES = {
     "str": "text",
     "int": "whole number",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from rallyflow.compile.order import CycleError, in_order
 from rallyflow.compile.params import resolve_params
 from rallyflow.compile.references import Names
 from rallyflow.compile.validation import validate
-from rallyflow.expressions import ExpressionError, expressions_of
+from rallyflow.expressions import ExpressionError, expressions_of, is_template
 from rallyflow.hints import did_you_mean
 from rallyflow.model.params import annotation_of
 from rallyflow.model.plan import Scope
@@ -70,7 +71,7 @@ class Unit:
         self.header = self._header(data)
         secrets = secrets_of(self.header.secrets if self.header else data.get("secrets"))
         self.plan.secrets = {**self._at_home(secrets), **self.plan.secrets}
-        self.plan.limits = {**(self.header.limits if self.header else {}), **self.plan.limits}
+        self.plan.limits = {**(self.header.limits if self.header else _names_of_limits(data)), **self.plan.limits}
         self._read_steps(data)
         declared = {name: annotation_of(specs[name].type) if name in specs else Any for name in self.params}
         names = Names(self.params, declared, secrets, self.drafts, self.errors)
@@ -90,7 +91,7 @@ class Unit:
     def _params(self, specs: Mapping[str, Param]) -> Params:
         place = self.place
         raw = self.file.data.get("params")
-        declared = set(raw) if isinstance(raw, dict) else set()
+        declared = {name for name in raw if isinstance(name, str)} if isinstance(raw, dict | list) else set()
         given = {name: value for name, value in place.given.items() if name in specs or name not in declared}
         known = resolve_params(specs, given, self.errors, place.environment, place.late)
         late = frozenset(place.late & specs.keys())
@@ -132,7 +133,7 @@ class Unit:
         for name, step in raw.items() if isinstance(raw, dict) else ():
             path = ("steps", name)
             if not _STEP_NAME.fullmatch(name):
-                hint = "use letters, digits, '_' and '-'"
+                hint = "use letters, digits, '_' and '-', first a letter or '_'"
                 self.errors.key(path, "RF0212", f"{name!r} is not a name for a step", hint)
             if not isinstance(step, dict):
                 self.errors.value(
@@ -180,8 +181,8 @@ class Unit:
         """Check the names in `needs`, also those of a step that has other errors."""
         needs = raw.get("needs") if isinstance(raw, dict) else None
         for index, need in enumerate(needs if isinstance(needs, list) else ()):
-            if isinstance(need, str) and need not in self.drafts:
-                hint = did_you_mean(need, self.drafts)
+            if isinstance(need, str) and need not in self.drafts and not is_template(need):
+                hint = did_you_mean(need.removeprefix("steps."), self.drafts)
                 self.errors.value(("steps", name, "needs", index), "RF0220", f"there is no step {need!r}", hint)
 
     def _check_limits(self, draft: Draft) -> None:
@@ -209,11 +210,17 @@ class Unit:
     def _order(self) -> list[str]:
         """Return the names of steps in topological order, the file's order where there is a choice."""
         needs = {name: sorted(draft.needs) if draft is not None else [] for name, draft in self.drafts.items()}
-        try:
-            return in_order(needs)
-        except CycleError as error:
-            self._note_cycle(list(error.args[1])[:-1])
-            return list(self.drafts)
+        whole = True
+        while True:
+            try:
+                order = in_order(needs)
+            except CycleError as error:
+                cycle = list(error.args[1])[:-1]
+                self._note_cycle(cycle)
+                needs = {name: sorted({*before} - {*cycle}) for name, before in needs.items() if name not in cycle}
+                whole = False
+            else:
+                return order if whole else list(self.drafts)
 
     def _note_cycle(self, cycle: list[str]) -> None:
         position = {name: index for index, name in enumerate(self.drafts)}
@@ -243,6 +250,12 @@ class Unit:
         if len(self.plan.steps) > _MOST_STEPS:
             self.errors.key(draft.path, "RF0231", f"the workflow has more than {_MOST_STEPS} steps")
             self.files.stop_if_any()
+
+
+def _names_of_limits(data: Mapping[str, Any]) -> dict[str, int]:
+    """Return the limits of a file that declares some wrongly: that is said there, and not where they are taken."""
+    raw = data.get("limits")
+    return {name: sys.maxsize for name in raw if isinstance(name, str)} if isinstance(raw, dict | list) else {}
 
 
 def _without_inputs(layer: Any) -> Any:

@@ -138,4 +138,6 @@ def article(annotation: Any) -> str:
     if isinstance(annotation, Record):
         return "a mapping"
     name = types.name_of(annotation)
-    return name if name in ("null", "true or false") or name.startswith("'") else f"a {name}"
+    if name in ("null", "true or false", types.OUTPUTS) or name.startswith("'"):
+        return name
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
