@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 from jinja2 import TemplateSyntaxError
+
+_POSITION = re.compile(r" at \d+$")  # counted from a place that nobody sees
 
 
 class ExpressionError(Exception):
@@ -37,6 +40,9 @@ def failing_as(what: str) -> Iterator[None]:
     except TemplateSyntaxError as error:
         message = (error.message or "").replace("token 'end of print statement'", "the end of the expression")
         message = message.replace("'end of print statement'", "end of the expression")
+        message = _POSITION.sub("", message)
+        message = message.replace("unexpected char", "unexpected").replace("expected token", "expected")
+        message = message.replace("'name'", "a name").replace("name or number", "a name or number")
         raise ExpressionError(f"{what}: {message}") from error
     except (RecursionError, MemoryError) as error:
         raise ExpressionError("the expression is nested too deep") from error

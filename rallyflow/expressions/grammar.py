@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from jinja2 import Environment, nodes
@@ -14,6 +15,17 @@ from rallyflow.expressions.walker import HANDLERS
 MAX_LENGTH = 2000
 MAX_DEPTH = 100
 _ENVIRONMENT = Environment(autoescape=False)  # noqa: S701 - it only parses; nothing is ever rendered
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_FOREIGN = (
+    (re.compile(r"\$\{\{"), "one pair of braces stands around all of it: ${{ success() and params.x }}"),
+    (re.compile(r"['\"]"), "a quote is not closed"),
+    (re.compile(r"&&"), "write `and` for '&&'"),
+    (re.compile(r"\|\|"), "write `or` for '||'"),
+    (re.compile(r"[=!]=="), "write '==' or '!='"),
+    (re.compile(r"!(?!=)"), "write `not` for '!'"),
+    (re.compile(r"\?"), "write `a if condition else b`"),
+    (re.compile(r"^[^(=!<>]*=(?!=)"), "write '==' to compare"),
+)
 _PARTS = frozenset({*HANDLERS, nodes.Pair, nodes.Keyword, nodes.Operand, nodes.Slice})
 
 
@@ -23,10 +35,20 @@ def read(source: str) -> nodes.Expr:
         raise ExpressionError("an empty expression", "write a name such as params.users between the braces")
     if len(source) > MAX_LENGTH:
         raise ExpressionError(f"an expression of {len(source)} characters; at most {MAX_LENGTH}")
-    with failing_as(f"can't read the expression {source!r}"):
-        body = _only_expression(_ENVIRONMENT.parse("{{ " + source + " }}"))
-        _check(body)
-        return body
+    try:
+        with failing_as(f"can't read the expression {source!r}"):
+            body = _only_expression(_ENVIRONMENT.parse("{{ " + source + " }}"))
+            _check(body)
+            return body
+    except ExpressionError as error:
+        error.hint = error.hint or _foreign_words(source)
+        raise
+
+
+def _foreign_words(source: str) -> str:
+    """Return what to write for an operator of another language; empty when the expression has none."""
+    code = _QUOTED.sub("_", source)
+    return next((hint for sign, hint in _FOREIGN if sign.search(code)), "")
 
 
 def _only_expression(template: nodes.Template) -> nodes.Expr:

@@ -80,7 +80,8 @@ def _end_of(text: str, start: int) -> int:
 def _end_after(text: str, start: int) -> int:
     end = text.find(_CLOSE, start)
     if end < 0:
-        raise ExpressionError("'${{' without '}}' after it")
+        hint = "close it with '}}'; if it has '#' or ': ' inside, put quotes around the whole text"
+        raise ExpressionError("'${{' without '}}' after it", hint)
     return end
 
 
