@@ -12,6 +12,9 @@ from rallyflow.errors import Diagnostic, RallyflowError, WorkflowInvalid
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36", "bold": "1", "dim": "2"}
 
+_MOST_SHOWN = 100
+"""How many errors of a file a person gets to see at once."""
+
 
 def colour(text: str, *styles: str, stream: Any = None) -> str:
     """Return a text in colour, when the stream (stderr) is a terminal and NO_COLOR is not set."""
@@ -29,9 +32,10 @@ def say(text: str = "") -> None:
 def show_error(error: RallyflowError) -> None:
     """Print an error for a person, to stderr: code, what, where, hint."""
     if isinstance(error, WorkflowInvalid):
-        for diagnostic in error.diagnostics:
+        for diagnostic in error.diagnostics[:_MOST_SHOWN]:
             show_diagnostic(diagnostic)
-        say(f"{error.what}")
+        hidden = len(error.diagnostics) - _MOST_SHOWN
+        say(error.what + (f"; {hidden} of them are not shown, but are with --json" if hidden > 0 else ""))
         return
     say(f"{colour(f'error[{error.code}]', 'red', 'bold')}: {error.what}")
     if error.where:
@@ -43,9 +47,9 @@ def show_error(error: RallyflowError) -> None:
 def show_diagnostic(diagnostic: Diagnostic, word: str = "error", style: str = "red") -> None:
     """Print one error of a workflow file, or advice about it, with the line that it is about."""
     say(f"{colour(f'{word}[{diagnostic.code}]', style, 'bold')}: {diagnostic.what}")
-    say(f"  --> {diagnostic.where}")
+    say(f"  --> {printable(diagnostic.where)}")
     if diagnostic.used_at:
-        say(f"  used at {diagnostic.used_at}")
+        say(f"  used at {printable(diagnostic.used_at)}")
     if diagnostic.excerpt:
         say(diagnostic.excerpt)
     if diagnostic.hint:
