@@ -113,6 +113,7 @@ class Expansion:
         self.plan.groups[full] = tuple(ids)
 
     def _add_cell(self, draft: Draft, step: StepId, matrix: Mapping[str, Any], needs: Sequence[str]) -> None:
+        self._check_condition(draft, matrix)
         inputs, deferred = self._inputs(draft, matrix)
         late = {place.path for place in deferred}
         valid = validate(draft.kind.inputs, inputs, (*draft.path, "with"), self.errors, unknown=late)
@@ -197,6 +198,21 @@ class Expansion:
                 return None
 
         return resolve(draft.spec.with_, ()), deferred
+
+    def _check_condition(self, draft: Draft, cell: Mapping[str, Any]) -> None:
+        """Check that a condition has a value where all that it is about is known."""
+        place: Path = (*draft.path, "if")
+        known = all(
+            not each.calls and all(found.root in ("params", "matrix") for found in each.references)
+            for each in draft.templates.get(place, ())
+        )
+        if place not in draft.templates or not known or self.params.are_late(draft.templates[place]):
+            return
+        try:
+            self._value(draft, place, "${{ " + draft.condition + " }}", {"params": self.params.known, "matrix": cell})
+        except ExpressionError as error:
+            if not self.errors.knows(place):
+                self.errors.value(place, error.code, str(error), error.hint)
 
     def _value(self, draft: Draft, place: Path, text: str, values: Mapping[str, Any]) -> Any:
         """Return the value of an expression: looked up where it is the same in every cell of the matrix."""
