@@ -41,6 +41,10 @@ def command(
     from rallyflow.engine.saved import is_saved
     from rallyflow.engine.session import begin
 
+    if workflow.is_fifo():
+        raise UsageError(
+            f"{workflow} is a pipe, and a run keeps a copy of its workflow", hint="write it to a file first"
+        )
     if is_saved(workflow):
         plan, text = _saved(workflow, given=bool(pairs or params_file))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ class SavedPlan:
 
 
 def save(path: Path, plan: Plan, workflow: bytes) -> None:
-    """Write a plan; UsageError when that can't be done."""
+    """Write a plan; UsageError when that can't be done, or would replace what is no saved plan."""
+    if os.path.lexists(path) and not is_saved(path):
+        raise UsageError(f"{path} is there already, and is not a saved plan", hint="give another name: -o friday.plan")
     content = {
         "rallyflow": __version__,
         "workflow": workflow.decode(errors="replace"),
@@ -47,6 +50,8 @@ def save(path: Path, plan: Plan, workflow: bytes) -> None:
 def is_saved(path: Path) -> bool:
     """Whether a file is a saved plan, as far as its beginning tells."""
     try:
+        if not path.is_file():
+            return False  # what a pipe gives can be read only once
         with path.open("rb") as file:
             return file.read(len(_MARK)) == _MARK
     except OSError:
