@@ -12,7 +12,7 @@ import click
 
 from rallyflow import __version__
 from rallyflow.cli.output import show_error
-from rallyflow.errors import Exit, InternalError, RallyflowError
+from rallyflow.errors import Exit, InternalError, RallyflowError, StorageError
 
 VERBS = {
     "apply": "Compile a workflow and run it",
@@ -128,6 +128,9 @@ def _shown(error: Exception) -> int:
             return Exit.OK
         case RallyflowError():
             ours = error
+        case OSError(strerror=str(why)):
+            what = f"{error.filename or 'what is printed'}: {why}"
+            ours = StorageError(what, hint="is there space left, and the right to use it?")
         case _:
             import traceback
 
