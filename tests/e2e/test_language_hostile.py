@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from rallyflow.errors import Exit
 
+PROGRAM = Path(sys.executable).with_name("rallyflow")
 HEAD = "rallyflow: 1\nname: w\n"
 
 INNER = """rallyflow: 1
@@ -198,3 +202,58 @@ def test_a_run_whose_plan_another_version_wrote_can_be_shown_and_undone_but_not_
     assert "start a new run" in cli.run("resume").stderr
     cli.ok("show")
     cli.ok("destroy", "@latest", "--yes")
+
+
+@pytest.mark.parametrize("condition", ["params.n / 0 > 1", "[1][5]", "matrix.x > 1"])
+def test_a_condition_of_known_things_that_has_no_value_is_an_error_of_the_file(cli, condition):
+    text = f"""
+params: {{n: {{type: int, default: 1}}}}
+steps:
+  a: {{uses: noop, matrix: {{x: [1, two]}}, if: "${{{{ {condition} }}}}"}}
+"""
+    done = cli.run("validate", cli.workflow(HEAD + text))
+    assert done.returncode == Exit.INVALID
+    assert done.stderr.count("error[") == 1
+    assert "workflow.yaml:6:" in done.stderr
+
+
+def test_a_plan_is_never_written_over_what_is_no_plan(cli):
+    path = cli.workflow(HEAD + "steps:\n  a: {uses: noop}\n")
+    before = path.read_text()
+    link = cli.directory / "link"
+    link.symlink_to(path)
+    for place in (path, cli.directory, link):
+        done = cli.run("plan", path, "-o", place)
+        assert done.returncode == Exit.USAGE
+        assert "is not a saved plan" in done.stderr
+    assert path.read_text() == before
+    assert link.is_symlink()
+    for _ in range(2):
+        cli.ok("plan", path, "-o", cli.directory / "a.plan")
+
+
+def test_a_pipe_is_planned_but_not_run(cli):
+    path = cli.workflow(HEAD + "steps:\n  a: {uses: noop}\n")
+    for verb, code in (("plan", Exit.OK), ("apply", Exit.USAGE)):
+        line = f"'{PROGRAM}' {verb} <(cat '{path}')"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=cli._env({}), check=False)
+        assert done.returncode == code
+    assert "is a pipe" in done.stderr
+
+
+def test_a_full_disk_below_the_output_is_an_error_without_a_traceback(cli):
+    path = cli.workflow(HEAD + "steps:\n  a: {uses: noop}\n")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [PROGRAM, "plan", path], stdout=full, stderr=subprocess.PIPE, text=True, env=cli._env({}), check=False
+        )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == Exit.ERRORED
+    assert "No space left" in done.stderr
+
+
+def test_a_home_whose_name_is_too_long_is_an_error_without_a_traceback(cli):
+    done = cli.run("runs", "--home", "x" * 300)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == Exit.ERRORED
+    assert "File name too long" in done.stderr
