@@ -68,7 +68,7 @@ def read_text(raw: bytes, name: str) -> tuple[Any, Source]:
     except Refusal as refusal:
         errors.at(refusal.mark, refusal.code, refusal.what, refusal.hint)
     except yaml.YAMLError as error:
-        found = syntax.explain(error, text, source.lines)
+        found = syntax.explain(error, source.lines)
         errors.at(found.mark, "RF0202", found.what, found.hint)
     errors.stop_if_any()
     return data, source

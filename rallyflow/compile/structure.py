@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import yaml
-
 from rallyflow.compile.diagnostics import Mark
 from rallyflow.compile.trouble import Finding, Trouble, quoted
 
@@ -30,21 +28,19 @@ def open_quote(trouble: Trouble) -> Finding | None:
 def after_a_quote(trouble: Trouble) -> Finding | None:
     """Find a text that goes on behind its closing quote, or one that swallowed the lines up to the next quote."""
     last, brackets = trouble.scanned
-    if not isinstance(last, yaml.ScalarToken) or last.style not in ("'", '"') or "expected" not in trouble.problem:
+    if last is None or not last.quote or "expected" not in trouble.problem:
         return None
-    stuck = last.end_mark.line == trouble.mark.line - 1 and last.end_mark.column == trouble.mark.column - 1
-    start = Mark(last.start_mark.line + 1, last.start_mark.column + 1)
-    if last.end_mark.line > last.start_mark.line and (stuck or not brackets):
-        return Finding(
-            start, f"this {last.style} is closed only in line {last.end_mark.line + 1}", "close it in its own line"
-        )
-    if last.end_mark.line != trouble.mark.line - 1 or (brackets and not stuck) or trouble.rest[:1] in ",]}:":
+    stuck = last.end == trouble.mark
+    if last.end.line > last.start.line and (stuck or not brackets):
+        hint = "close it in its own line"
+        return Finding(last.start, f"this {last.quote} is closed only in line {last.end.line}", hint)
+    if last.end.line != trouble.mark.line or (brackets and not stuck) or trouble.rest[:1] in ",]}:":
         return None
-    hint = "put all of it inside the quotes; " + (
-        "around double quotes use single ones" if last.style == '"' else "an apostrophe is written twice: ''"
-    )
-    if "${{" in last.value and last.style == '"':
+    if "${{" in last.text and last.quote == '"':
         hint = "inside double quotes use single ones: \"${{ params.hosts['a'] }}\""
+    else:
+        other = "around double quotes use single ones" if last.quote == '"' else "an apostrophe is written twice: ''"
+        hint = f"put all of it inside the quotes; {other}"
     return Finding(trouble.mark, "the text goes on behind its closing quote", hint)
 
 

@@ -20,11 +20,11 @@ _CONFLICT = re.compile(r"(<{7}|={7}|>{7})( .*)?")
 _PERCENTAGE = re.compile(r"%\s*(\d+(\.\d+)?)\b")
 
 
-def explain(error: yaml.YAMLError, text: str, lines: list[str]) -> Finding:
+def explain(error: yaml.YAMLError, lines: list[str]) -> Finding:
     """Return the place and the cause of an error of a YAML reader, with a hint."""
     if not isinstance(error, yaml.MarkedYAMLError):
         return _unprintable(lines)
-    trouble = Trouble(text, lines, _mark(error.problem_mark), _mark(error.context_mark), *_words(error))
+    trouble = Trouble(lines, _mark(error.problem_mark), _mark(error.context_mark), *_words(error))
     for find in _USUAL:
         found = find(trouble)
         if found is not None:

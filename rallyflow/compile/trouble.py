@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import yaml
 
 from rallyflow.compile.diagnostics import Mark
 
-_MOST_TOKENS = 500_000
+_MOST_LINES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,35 @@ class Finding:
     hint: str
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word or sign of a text, with its place."""
+
+    start: Mark
+    end: Mark
+    quote: str = ""
+    text: str = ""
+    opens: str = ""
+    closes: bool = False
+
+    @classmethod
+    def of(cls, token: Any, lines_before: int) -> Token:
+        """Return a token of a YAML reader that began to read behind some lines."""
+        start, end = token.start_mark, token.end_mark
+        marks = (
+            Mark(start.line + 1 + lines_before, start.column + 1),
+            Mark(end.line + 1 + lines_before, end.column + 1),
+        )
+        if isinstance(token, yaml.ScalarToken):
+            return cls(*marks, token.style if token.style in ("'", '"') else "", token.value)
+        opens = {yaml.FlowMappingStartToken: "{", yaml.FlowSequenceStartToken: "["}.get(type(token), "")
+        return cls(*marks, opens=opens, closes=isinstance(token, yaml.FlowMappingEndToken | yaml.FlowSequenceEndToken))
+
+
 @dataclass(frozen=True)
 class Trouble:
     """Where a YAML reader gave up (`mark`), what it was reading (from `context` on), and its words for both."""
 
-    text: str
     lines: list[str]
     mark: Mark
     context: Mark
@@ -69,24 +94,37 @@ class Trouble:
         return 0
 
     @cached_property
-    def scanned(self) -> tuple[Any, list[tuple[str, Mark]]]:
+    def scanned(self) -> tuple[Token | None, list[tuple[str, Mark]]]:
         """The token before the place, and the brackets that are open there."""
-        last, brackets = None, []
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        try:
-            for token in islice(yaml.scan(self.text, Loader=loader), _MOST_TOKENS):
-                place = Mark(token.start_mark.line + 1, token.start_mark.column + 1)
-                if (place.line, place.column) >= (self.mark.line, self.mark.column):
-                    break
-                if token.start_mark.index < token.end_mark.index:  # those of no width are guesses about structure
-                    last = token
-                if isinstance(token, yaml.FlowMappingStartToken | yaml.FlowSequenceStartToken):
-                    brackets.append(("{" if isinstance(token, yaml.FlowMappingStartToken) else "[", place))
-                elif isinstance(token, yaml.FlowMappingEndToken | yaml.FlowSequenceEndToken) and brackets:
-                    brackets.pop()
-        except yaml.YAMLError:
-            pass  # the one that we are here to explain
+        last: Token | None = None
+        brackets: list[tuple[str, Mark]] = []
+        for token in self._tokens():
+            if (token.start.line, token.start.column) >= (self.mark.line, self.mark.column):
+                break
+            if token.start != token.end:  # those of no width are guesses about structure
+                last = token
+            if token.opens:
+                brackets.append((token.opens, token.start))
+            elif token.closes and brackets:
+                brackets.pop()
         return last, brackets
+
+    def _tokens(self) -> Iterator[Token]:
+        first = self._first_line()
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        text = "\n".join(self.lines[first - 1 : self.mark.line + 1])
+        with contextlib.suppress(yaml.YAMLError):  # the one that we are here to explain
+            for token in yaml.scan(text, Loader=loader):
+                yield Token.of(token, first - 1)
+
+    def _first_line(self) -> int:
+        """Return the line from which on to look: in a large file the key at its margin that the place belongs to."""
+        flow = "flow" in self.context_text or "quoted" in self.context_text
+        start = self.context.line if flow else self.mark.line
+        if self.mark.line <= _MOST_LINES:
+            return 1
+        margin = (number for number in range(start, 0, -1) if self.text_of(number)[:1] not in ("", " ", "]", "}", "#"))
+        return next(margin, 1)
 
 
 def quoted(text: str) -> str:

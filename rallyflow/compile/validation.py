@@ -9,11 +9,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from rallyflow.compile import types
-from rallyflow.compile.diagnostics import Diagnostics, Path
+from rallyflow.compile.diagnostics import MOST_ERRORS, Diagnostics, Path
 from rallyflow.compile.wording import dotted, in_words, wants_a_kind
 from rallyflow.hints import closest, did_you_mean
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_MOST = 2 * MOST_ERRORS
+"""How many errors of one value are looked at: some of them follow from others."""
 
 
 def validate(
@@ -26,7 +29,7 @@ def validate(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        found = [(_in_data(details, data), details) for details in error.errors(include_url=False)]
+        found = [(_in_data(details, data), details) for details in error.errors(include_url=False)[:_MOST]]
         fresh = [each for each in found if not _depends(each, unknown) and not _follows(each, path, errors)]
         misspelt = _misspelt(model, fresh)
         for location, details in _by_place(fresh).items():
@@ -49,9 +52,10 @@ def _by_place(found: Sequence[tuple[Path, ErrorDetails]]) -> dict[Path, list[Err
 
 def _misspelt(model: type[BaseModel], found: Sequence[tuple[Path, ErrorDetails]]) -> set[Path]:
     """Return the places of keys that are there, but under a name that is close to their own."""
+    missing = any(details["type"] == "missing" for _, details in found)
     return {
         (*location[:-1], close)
-        for location, details in found
+        for location, details in (found if missing else ())
         if details["type"] == "extra_forbidden"
         for close in closest(str(location[-1]), _keys_at(model, location[:-1]))
     }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from rallyflow.compile.diagnostics import Mark
 from rallyflow.compile.reader import read_text
@@ -24,6 +25,58 @@ def test_a_plain_scalar_means_what_it_looks_like(text, value):
     found = read(f"a: {text}\n")["a"]
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("!!str 5", "5"),
+        ("! 5", "5"),
+        ('!!int "5"', 5),
+        ("!!float 5", 5),
+        ("!!str", ""),
+        ("!!map {}", {}),
+        ("!!seq []", []),
+    ],
+)
+def test_tags_of_the_core_of_yaml_say_what_a_value_is(text, value):
+    assert read(f"a: {text}\n")["a"] == value
+
+
+def test_a_byte_order_mark_moves_no_column():
+    _, source = read_text(b"\xef\xbb\xbfa: 1\n", "file.yaml")
+    assert source.values[("a",)] == Mark(1, 4)
+
+
+def test_an_anchor_may_be_set_anew():
+    assert read("a: &x 1\nb: *x\nc: &x 2\nd: *x\n") == {"a": 1, "b": 1, "c": 2, "d": 2}
+
+
+def test_an_alias_may_be_a_key():
+    assert read("a: &x k\n*x : 1\n") == {"a": "k", "k": 1}
+
+
+@pytest.mark.parametrize(
+    "text", ["a: “b” and “c”", "a: b\u00a0c", "a: it\u2019s", "a: 5\u00a0s", "- “x", "a: x \u2013 y"]
+)
+def test_typographic_signs_inside_a_text_are_part_of_it(text):
+    assert read(text + "\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [1, 2", "a: {x: ${{ y }}}", "a: 'it's'", "a:\n\tb: 1", "a: b: c", "a: *b*", "a: %5", "a: @x"]
+)
+def test_both_readers_of_yaml_lead_to_the_same_words(text, monkeypatch):
+    """The one in C is not everywhere; their own words and places differ."""
+
+    def said():
+        with pytest.raises(WorkflowInvalid) as caught:
+            read(text + "\n")
+        return [(each.where, each.what, each.hint) for each in caught.value.diagnostics]
+
+    in_c = said()
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    assert said() == in_c
 
 
 def test_keys_are_always_text():
