@@ -121,7 +121,7 @@ def folder_of(source: Source, base: Path, commit: str, name: str) -> Path:
                 raise CatalogProblem(
                     NOT_FOUND,
                     f"the catalog {name!r} has not been fetched to this machine ({source}, commit {commit[:10]})",
-                    f"`rallyflow catalog update {name}` fetches it",
+                    f"`rallyflow catalog fetch {name}` brings it here",
                 )
             folder = root / subfolder
             if not folder.is_dir():

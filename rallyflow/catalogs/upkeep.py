@@ -58,10 +58,7 @@ def add(text: str, path: Path, name: str | None = None) -> tuple[str, Pin]:
 def update(path: Path, names: Sequence[str]) -> list[Change]:
     """Pin what the sources of catalogs (of all, when none is named) have now; UsageError for one that is not pinned."""
     with locking.changing(path) as lock:
-        for name in names:
-            if name not in lock.pins:
-                hint = did_you_mean(name, lock.pins, "pinned are: {}") or "`rallyflow catalog add` adds one"
-                raise UsageError(f"no catalog {name!r} is pinned in {path}", hint=hint)
+        _check_pinned(names, lock)
         changes = [
             Change(name, pin, _pin(_fetched(name, sources.parse_source(pin.source), lock)))
             for name, pin in lock.pins.items()
@@ -73,6 +70,24 @@ def update(path: Path, names: Sequence[str]) -> list[Change]:
     return changes
 
 
+def fetch(lock: LockFile, names: Sequence[str] = ()) -> list[str]:
+    """Bring what a lock pins in git repositories to this machine, and return what was not here before.
+
+    The lock stays as it is: a branch that has moved is of no interest. Raises UsageError for a catalog that is not
+    pinned, CatalogProblem when a pinned commit can't be had or is not what was pinned.
+    """
+    _check_pinned(names, lock)
+    fetched = []
+    for name, pin in lock.pins.items():
+        source = sources.parse_source(pin.source)
+        if (names and name not in names) or not isinstance(source, sources.GitSource) or git.cached(pin.commit):
+            continue
+        git.fetch(source.url, pin.commit, source.subfolder)
+        Shelf(lock).open(name)
+        fetched.append(name)
+    return fetched
+
+
 def verify(lock: LockFile) -> Iterator[Check]:
     """Say of every pin whether it holds."""
     for name, pin in lock.pins.items():
@@ -82,6 +97,13 @@ def verify(lock: LockFile) -> Iterator[Check]:
             yield Check(name, pin.source, problem)
         else:
             yield Check(name, pin.source)
+
+
+def _check_pinned(names: Sequence[str], lock: LockFile) -> None:
+    for name in names:
+        if name not in lock.pins:
+            hint = did_you_mean(name, lock.pins, "pinned are: {}") or "`rallyflow catalog add` adds one"
+            raise UsageError(f"no catalog {name!r} is pinned in {lock.path}", hint=hint)
 
 
 def _fetched(name: str, source: sources.Source, lock: LockFile) -> Opened:

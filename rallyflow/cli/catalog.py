@@ -140,6 +140,19 @@ def update_command(names: tuple[str, ...], folder: Path | None) -> Exit:
     return Exit.OK
 
 
+@command.command("fetch", short_help="bring what is pinned to this machine, and change nothing")
+@click.argument("names", nargs=-1)
+@_dir_option
+def fetch_command(names: tuple[str, ...], folder: Path | None) -> Exit:
+    """Bring the pinned commits of git repositories to this machine, as after a fresh clone. The lock stays as it is."""
+    from rallyflow.catalogs.locking import read_lock
+    from rallyflow.catalogs.upkeep import fetch
+
+    fetched = fetch(read_lock(_existing(folder)), names)
+    say(f"fetched {', '.join(fetched)}" if fetched else "all that is pinned is here")
+    return Exit.OK
+
+
 @command.command("verify", short_help="compare catalogs with what was pinned")
 @_dir_option
 @json_option

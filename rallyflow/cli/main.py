@@ -17,7 +17,7 @@ from rallyflow.errors import Exit, InternalError, RallyflowError, StorageError
 VERBS = {
     "apply": "Compile a workflow and run it",
     "approve": "Answer what a paused run waits for",
-    "catalog": "Use workflows of others by name and version: list, show, add, update, verify",
+    "catalog": "Use workflows of others by name and version: list, show, add, update, fetch, verify",
     "completion": "Print a script that completes commands in a shell",
     "destroy": "Remove everything that a run made",
     "explain": "Explain an error, a step type or a key of a workflow",

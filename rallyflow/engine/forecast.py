@@ -9,7 +9,7 @@ from typing import Any
 
 from rallyflow.engine.session import is_done, resumed_view
 from rallyflow.engine.simulation import Foreseen, simulate
-from rallyflow.engine.view import new_view
+from rallyflow.engine.view import View, new_view
 from rallyflow.expressions import ExpressionError, parse
 from rallyflow.model.ids import StepId
 from rallyflow.model.plan import Plan, PlannedStep
@@ -57,24 +57,34 @@ def forecast(
     `seconds` is what steps took, by their ids, and by the names that the cells of a matrix share.
     """
     known = {step.id: found for step in plan.steps if (found := _time_of(step, seconds)) is not None}
-    view = new_view(plan, workers=workers) if earlier is None else resumed_view(plan, list(earlier), workers)
-    foreseen = simulate(view, known, _constants(plan))
     records = {step.id: step for step in earlier or ()}
-    steps = tuple(_of(step, foreseen, records.get(step.id), known.get(step.id)) for step in plan.steps)
-    timed = all(each.seconds is not None for each in steps if each.action is Action.RUN and not each.step.inline)
-    return Forecast(steps, foreseen.seconds if timed else None, foreseen.critical)
+    timed = all(step.id in known or step.inline or _is_done(step, records.get(step.id)) for step in plan.steps)
+    # without times the chain of most steps is what can be said, whoever is free to run them
+    view = _view(plan, earlier, workers if timed else len(plan.steps))
+    times = known if timed else {step.id: known.get(step.id, 0.0 if step.inline else 1.0) for step in plan.steps}
+    foreseen = simulate(view, times, _constants(plan))
+    critical, started = frozenset(foreseen.critical), frozenset(foreseen.started)
+    steps = []
+    for step in plan.steps:
+        action, why = _decision(step, foreseen, records.get(step.id), begins=step.id in started)
+        on_path = action is Action.RUN and step.id in critical
+        steps.append(StepForecast(step, action, why, known.get(step.id), on_path))
+    return Forecast(tuple(steps), foreseen.seconds if timed else None, foreseen.critical)
 
 
-def _of(step: PlannedStep, foreseen: Foreseen, record: StepRecord | None, seconds: float | None) -> StepForecast:
-    action, why = _decision(step, foreseen, record)
-    return StepForecast(step, action, why, seconds, action is Action.RUN and step.id in foreseen.critical)
+def _view(plan: Plan, earlier: Sequence[StepRecord] | None, workers: int) -> View:
+    return new_view(plan, workers=workers) if earlier is None else resumed_view(plan, list(earlier), workers)
 
 
-def _decision(step: PlannedStep, foreseen: Foreseen, record: StepRecord | None) -> tuple[Action, str]:
+def _is_done(step: PlannedStep, record: StepRecord | None) -> bool:
+    return record is not None and is_done(step, record.state)
+
+
+def _decision(step: PlannedStep, foreseen: Foreseen, record: StepRecord | None, *, begins: bool) -> tuple[Action, str]:
     if step.id in foreseen.skipped:
         return Action.SKIP, foreseen.skipped[step.id]
     if record is not None and is_done(step, record.state):
-        if step.id in foreseen.started:
+        if begins:
             return Action.VERIFY, f"it has {record.state}; what it made is probed before it is used again"
         return Action.REUSE, f"it has {record.state}"
     return Action.RUN, _why_run(step, record)

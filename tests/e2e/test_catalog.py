@@ -132,7 +132,9 @@ def test_a_catalog_in_a_repository_is_pinned_and_updated(cli, shared):
     assert "fixed: 1.0.0, as it was" in told
     elsewhere = cli.run("validate", path, XDG_CACHE_HOME=str(cli.directory / "empty"))
     assert elsewhere.returncode == Exit.INVALID
-    assert "rallyflow catalog update shared" in elsewhere.stderr
+    assert "rallyflow catalog fetch shared" in elsewhere.stderr
+    cli.ok("catalog", "fetch", XDG_CACHE_HOME=str(cli.directory / "empty"))
+    cli.ok("validate", path, XDG_CACHE_HOME=str(cli.directory / "empty"))
 
 
 def test_the_folder_of_the_lock_can_be_given(cli, shared):

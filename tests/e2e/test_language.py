@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import pty
+import select
 import socket
 import subprocess
 import threading
@@ -215,15 +216,14 @@ steps:
         cli._command(["apply", path]), stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, env=cli._env({}), text=True
     )
     os.close(theirs)
-    said = ""
+    terminal = Terminal(ours)
     for question, answer in (("users", "12"), ("agreed", "y"), ("larger than 9", ""), ("users", "4"), ("agreed", "y")):
-        said = read_until(ours, question)
+        terminal.until(question)
         os.write(ours, f"{answer}\n".encode() if answer else b"")
-    said = read_until(ours, "agreed")
-    assert "Still sure?" in said
+    assert "Still sure?" in terminal.until("agreed")
     os.write(ours, b"n\n")
     with contextlib.suppress(OSError):
-        read_until(ours, "never said")
+        terminal.until("never said")
     os.close(ours)
     process.communicate(timeout=60)
     assert process.returncode == Exit.FAILED
@@ -231,12 +231,21 @@ steps:
     assert states(cli) == {"go": "succeeded", "load": "succeeded", "sure": "failed"}
 
 
-def read_until(terminal, text):
-    """Read what a program prints on a terminal, up to a text; OSError when the program ends before it."""
-    said = ""
-    while text not in said:
-        said += os.read(terminal, 1024).decode(errors="replace")
-    return said
+class Terminal:
+    """Our end of a terminal on which a program talks."""
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.unread = ""
+
+    def until(self, text):
+        """Read up to a text; OSError when the program ends before it, or says nothing for a minute."""
+        while text not in self.unread:
+            if not select.select([self.descriptor], [], [], 60)[0]:
+                raise TimeoutError(f"{text!r} is not said, only {self.unread!r}")
+            self.unread += os.read(self.descriptor, 1024).decode(errors="replace")
+        said, _, self.unread = self.unread.partition(text)
+        return said
 
 
 def test_what_a_person_rejects_has_failed(cli):

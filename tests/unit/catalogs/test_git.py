@@ -13,8 +13,8 @@ from rallyflow.catalogs import CatalogProblem, git, resolve
 from rallyflow.catalogs.content import sha256_of
 from rallyflow.catalogs.locking import read_lock
 from rallyflow.catalogs.sources import GitSource, parse_source
-from rallyflow.catalogs.upkeep import add, update, verify
-from rallyflow.errors import StorageError
+from rallyflow.catalogs.upkeep import add, fetch, update, verify
+from rallyflow.errors import StorageError, UsageError
 
 
 @pytest.fixture
@@ -79,16 +79,33 @@ def test_a_commit_can_be_pinned_also_when_the_server_does_not_give_it_alone(
     assert pin_of(lock).version == "1.4.2"
 
 
-def test_what_the_cache_lost_is_fetched_by_an_update_only(lock, repository, cache):
+def test_what_the_cache_lost_is_not_fetched_unasked(lock, repository, cache):
     add(repository.url, lock)
     shutil.rmtree(cache)
     with pytest.raises(CatalogProblem, match="has not been fetched") as caught:
         resolve("ours/boot@1", lock.parent)
     assert caught.value.code == "RF0250"
-    assert "rallyflow catalog update ours" in caught.value.hint
+    assert "rallyflow catalog fetch ours" in caught.value.hint
     assert not cache.exists()
     assert [change.changed for change in update(lock, ["ours"])] == [False]
     resolve("ours/boot@1", lock.parent)
+
+
+def test_a_fresh_machine_fetches_what_is_pinned_also_when_the_branch_has_moved(lock, repository, cache, make_catalog):
+    add(f"{repository.url}@main", lock)
+    before = lock.read_text()
+    make_catalog(repository.folder, version="1.5.0")
+    repository.commit()
+    shutil.rmtree(cache)
+    with pytest.raises(CatalogProblem) as caught:
+        resolve("ours/boot@1", lock.parent)
+    assert "rallyflow catalog fetch ours" in caught.value.hint
+    assert fetch(read_lock(lock)) == ["ours"]
+    assert fetch(read_lock(lock)) == []
+    assert lock.read_text() == before
+    assert resolve("ours/boot@1", lock.parent).version == "1.4.2"
+    with pytest.raises(UsageError, match="no catalog 'our'"):
+        fetch(read_lock(lock), ["our"])
 
 
 def test_a_cache_that_was_tampered_with_is_noticed_and_mended(lock, repository, cache):
