@@ -114,6 +114,7 @@ class Expansion:
 
     def _add_cell(self, draft: Draft, step: StepId, matrix: Mapping[str, Any], needs: Sequence[str]) -> None:
         self._check_condition(draft, matrix)
+        before = self.errors.noted
         inputs, deferred = self._inputs(draft, matrix)
         late = {place.path for place in deferred}
         valid = validate(draft.kind.inputs, inputs, (*draft.path, "with"), self.errors, unknown=late)
@@ -123,7 +124,7 @@ class Expansion:
             inputs,
             tuple(deferred),
             tuple(self._awaited(draft, matrix, needs)),
-            valid is not None or bool(late),
+            self.errors.noted == before and (valid is not None or bool(late)),
         )
         if draft.kind.file is not None:
             self.inline(draft, cell)

@@ -158,16 +158,14 @@ def _is_good(key: str, value: Any) -> bool:
     return True
 
 
-def check_keys_of_workflow(name: str, raw: Mapping[str, Any], errors: Diagnostics) -> None:
+def check_keys_of_workflow(path: Path, raw: Mapping[str, Any], errors: Diagnostics) -> None:
     """Note the keys of a step that mean nothing when it is a workflow."""
     for key in _NOT_OF_A_WORKFLOW:
         if key in raw:
             hint = "use a matrix, or put foreach on a step inside" if key == "foreach" else "put it on the steps inside"
-            errors.key(("steps", name, key), "RF0262", f"{key!r} has no meaning for a step that is a workflow", hint)
+            errors.key((*path, key), "RF0262", f"{key!r} has no meaning for a step that is a workflow", hint)
     if raw.get("on_failure") == "pause":
-        errors.value(
-            ("steps", name, "on_failure"), "RF0262", "a workflow can't pause as a whole", "put it on the steps inside"
-        )
+        errors.value((*path, "on_failure"), "RF0262", "a workflow can't pause as a whole", "put it on the steps inside")
 
 
 def substitute(data: Any, path: Path, params: Params, errors: Diagnostics) -> Any:

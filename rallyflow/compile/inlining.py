@@ -21,13 +21,8 @@ from rallyflow.model.workflow import OnFailure, Param
 
 
 def split_params(cell: Cell) -> tuple[dict[str, Any], frozenset[str]]:
-    """Return the params that are given now, and the names of those that only a run knows.
-
-    When what is given is wrong, which has been said, the workflow is checked as if nothing were known yet.
-    """
+    """Return the params that are given now, and the names of those that only a run knows."""
     late = frozenset(_late(cell))
-    if not cell.valid:
-        return {}, frozenset(cell.inputs)
     return {name: value for name, value in cell.inputs.items() if name not in late}, late
 
 

@@ -41,6 +41,7 @@ class Place:
     late: frozenset[str] = frozenset()  # params that only a run knows
     scope: str = ""
     gate: str = ""
+    valid: bool = True  # whether what is given is good; when not, which has been said, no param is known to be anything
 
 
 class Unit:
@@ -92,6 +93,8 @@ class Unit:
         place = self.place
         raw = self.file.data.get("params")
         declared = {name for name in raw if isinstance(name, str)} if isinstance(raw, dict | list) else set()
+        if not place.valid:
+            return Params({}, broken=frozenset(declared))
         given = {name: value for name, value in place.given.items() if name in specs or name not in declared}
         known = resolve_params(specs, given, self.errors, place.environment, place.late)
         late = frozenset(place.late & specs.keys())
@@ -114,19 +117,21 @@ class Unit:
         defaults = data.get("defaults", {})
         types = defaults.get("types") if isinstance(defaults, dict) else None
         if isinstance(types, dict):
-            for name in types:
-                self._check_type_of_defaults(name)
+            for name, layer in types.items():
+                self._check_type_of_defaults(name, layer)
             kept = {name: _without_inputs(layer) for name, layer in types.items()}
             defaults = {**defaults, "types": kept}
         return substitute(defaults, ("defaults",), self.params, self.errors)
 
-    def _check_type_of_defaults(self, name: str) -> None:
+    def _check_type_of_defaults(self, name: str, layer: Any) -> None:
         from rallyflow import plugins
 
         known = [*plugins.step_types(), *plugins.FAMILIES]
         if name not in known and not is_workflow(name):
             path = ("defaults", "types", name)
             self.errors.key(path, "RF0214", f"there is no step type {name!r}", did_you_mean(name, known))
+        if is_workflow(name) and isinstance(layer, dict):
+            check_keys_of_workflow(("defaults", "types", name), layer, self.errors)
 
     def _read_steps(self, data: Mapping[str, Any]) -> None:
         raw = data.get("steps")
@@ -148,7 +153,7 @@ class Unit:
         kind = None
         if isinstance(uses, str):
             if is_workflow(uses):
-                check_keys_of_workflow(name, raw, self.errors)
+                check_keys_of_workflow(("steps", name), raw, self.errors)
             try:
                 kind = kind_of(raw, self.file, self.place.chain, self.files, self.errors.source.where(("steps", name)))
             except KindError as problem:
@@ -239,7 +244,8 @@ class Unit:
         self.plan.steps[gate.id] = gate
         given, late = inlining.split_params(cell)
         chain = (*self.place.chain, file.path.resolve())
-        inner = Unit(file, self.files, Place(given, chain, {}, late, cell.id, gate.id), self.plan)
+        place = Place(given, chain, {}, late, cell.id, gate.id, valid=cell.valid)
+        inner = Unit(file, self.files, place, self.plan)
         inner.compile()
         if inner.header is None:
             return
