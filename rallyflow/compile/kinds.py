@@ -82,6 +82,8 @@ def find_workflow(uses: str, user: File, chain: tuple[FilePath, ...], files: Fil
 
     `chain` are the real paths of the files that use each other, down to `user`.
     """
+    if "\0" in uses:
+        raise KindError("RF0260", f"{uses!r} is not a path", "no file has a zero character in its name")
     found = _locate(uses, user, chain[0].parent)
     path = found.path
     real = path.resolve()

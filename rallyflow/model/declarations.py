@@ -10,6 +10,8 @@ from rallyflow.hints import did_you_mean
 from rallyflow.model.params import NUMERIC, SCALARS, VALUES, bound_text, innermost, read_bound
 from rallyflow.model.workflow import Param
 
+_DEEPEST = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
@@ -26,6 +28,9 @@ def flaws_of(spec: Param) -> Iterator[Flaw]:
     if kind not in SCALARS and kind not in VALUES:
         known = [*SCALARS, *VALUES, "list(int)", "map(str)"]
         yield Flaw("type", f"there is no type {kind!r}", did_you_mean(kind, known))
+        return
+    if spec.type.count("(") > _DEEPEST:
+        yield Flaw("type", f"lists and maps inside each other more than {_DEEPEST} deep")
         return
     if kind == "enum" and not spec.choices:
         yield Flaw("choices" if spec.choices is not None else "type", "an enum needs choices", "add choices: [a, b]")

@@ -63,6 +63,10 @@ class Shell(StepType[ShellInputs, ShellOutputs]):
         except OSError as error:
             what = f"the command can't be started: {error.strerror}: {error.filename}"
             raise PermanentError(what, hint="does the folder that `cwd:` names exist?" if inputs.cwd else "") from error
+        except (
+            ValueError
+        ) as error:  # what the system has no way to pass on, such as a name of a variable with `=` in it
+            raise PermanentError(f"the command can't be started: {error}", hint="look at `run:` and `env:`") from error
         with process:
             for line in process.stdout or ():
                 lines.append(line.rstrip("\n"))
