@@ -117,7 +117,7 @@ steps:
   four: {uses: noop, with: {value: 4}}
   go:
     uses: approve
-    matrix: {max: [3, 9]}
+    matrix: {max: [5, 9]}
     with: {message: "How many?", input: {n: {type: int, default: "${{ steps.four.value }}", max: "${{ matrix.max }}"}}}
   each: {uses: approve, foreach: [7, 8], with: {message: "Well?", input: {n: {type: int, default: "${{ item }}"}}}}
 """
@@ -125,13 +125,13 @@ steps:
     assert cli.run("apply", path).returncode == Exit.PAUSED
     asked = {each["step"]: each["input"]["n"] for each in cli.json("approve", "--list")}
     assert {step: (form["default"], form["max"]) for step, form in asked.items()} == {
-        "go[max=3]": (4, 3),
+        "go[max=5]": (4, 5),
         "go[max=9]": (4, 9),
         "each[item=7]": (7, None),
         "each[item=8]": (8, None),
     }
-    assert "larger than 3" in cli.run("approve", "@latest", "go[max=3]").stderr
-    cli.ok("approve", "@latest", "go[max=3]", "-p", "n=2")
+    assert "larger than 5" in cli.run("approve", "@latest", "go[max=5]", "-p", "n=6").stderr
+    cli.ok("approve", "@latest", "go[max=5]", "-p", "n=2")
     for step in ("go[max=9]", "each[item=7]", "each[item=8]"):
         cli.ok("approve", "@latest", step)
     cli.ok("resume")
@@ -257,3 +257,62 @@ def test_a_home_whose_name_is_too_long_is_an_error_without_a_traceback(cli):
     assert "Traceback" not in done.stderr
     assert done.returncode == Exit.ERRORED
     assert "File name too long" in done.stderr
+
+
+def test_what_is_given_wrongly_to_a_workflow_is_no_error_inside_of_it(cli):
+    inner = """rallyflow: 1
+name: inner
+params: {p: {type: int}}
+steps:
+  x: {uses: noop, matrix: {n: ["${{ params.p }}"]}}
+"""
+    cli.workflow(inner, "inner.yaml")
+    path = cli.workflow(
+        HEAD
+        + """
+steps:
+  a: {uses: ./inner.yaml}
+  b: {uses: ./inner.yaml, with: {p: [1]}}
+  c: {uses: ./inner.yaml, with: {p: 1}}
+"""
+    )
+    done = cli.run("validate", path)
+    assert done.returncode == Exit.INVALID
+    assert [line for line in done.stderr.splitlines() if line.startswith("error[")] == [
+        "error[RF0211]: the key 'p' is missing",
+        "error[RF0212]: p: [1] is not a whole number",
+    ]
+
+
+def test_defaults_of_a_workflow_can_not_have_what_means_nothing_for_it(cli):
+    cli.workflow(INNER, "inner.yaml")
+    text = """
+defaults: {types: {./inner.yaml: {locks: [x], with: {word: hello}}}}
+steps:
+  a: {uses: ./inner.yaml}
+"""
+    done = cli.run("validate", cli.workflow(HEAD + text))
+    assert done.returncode == Exit.INVALID
+    assert "'locks' has no meaning for a step that is a workflow" in done.stderr
+    assert "workflow.yaml:4:" in done.stderr
+    cli.ok("validate", cli.workflow(HEAD + text.replace("locks: [x], ", "")))
+
+
+def test_paths_and_types_that_nobody_would_write_are_errors_of_the_file(cli):
+    deep = "list(" * 3000 + "int" + ")" * 3000
+    path = cli.workflow(
+        HEAD + f'params: {{x: {{type: "{deep}", default: []}}}}\nsteps:\n  a: {{uses: "./a\\0.yaml"}}\n'
+    )
+    done = cli.run("validate", path)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == Exit.INVALID
+    assert "more than 10 deep" in done.stderr
+    assert "is not a path" in done.stderr
+
+
+def test_a_variable_that_no_system_takes_is_an_error_of_the_step_and_not_of_ours(cli):
+    path = cli.workflow(HEAD + "steps:\n  a: {uses: shell, with: {run: echo, env: {A=B: x}}}\n")
+    done = cli.run("apply", path)
+    assert done.returncode == Exit.ERRORED
+    assert "illegal environment variable name" in done.stderr
+    assert "RF0610" in done.stderr
