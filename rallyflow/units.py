@@ -7,6 +7,7 @@ percentage a float fraction (0.025). The annotated types read either form in a p
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -31,9 +32,9 @@ def parse_duration(value: object) -> float:
     """Return seconds of `1h30m`, `200ms` or a plain number of seconds; ValueError for anything else."""
     if _is_number(value):
         return _sensible(float(value))  # type: ignore[arg-type]
-    text = str(value).strip()
+    text = value.strip() if isinstance(value, str) else ""
     if not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is not a duration such as 500ms, 90s, 5m or 1h30m")
+        raise ValueError(f"{_written(value)} is not a duration such as 500ms, 90s, 5m or 1h30m")
     return _sensible(sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text)))
 
 
@@ -49,7 +50,7 @@ def parse_size(value: object) -> int:
         return int(value)  # type: ignore[call-overload, no-any-return]
     match = _SIZE.fullmatch(str(value).strip())
     if not match or match[2] not in _BYTES:
-        raise ValueError(f"{value!r} is not a size such as 512MiB or 4GiB")
+        raise ValueError(f"{_written(value)} is not a size such as 512MiB or 4GiB")
     return int(float(match[1]) * _BYTES[match[2]])
 
 
@@ -59,7 +60,7 @@ def parse_rate(value: object) -> float:
         return float(value)  # type: ignore[arg-type]
     match = _RATE.fullmatch(str(value).strip())
     if not match:
-        raise ValueError(f"{value!r} is not a rate such as 50/s or 30/min")
+        raise ValueError(f"{_written(value)} is not a rate such as 50/s or 30/min")
     return float(match[1]) / _PER[match[2]]
 
 
@@ -72,7 +73,7 @@ def parse_percent(value: object) -> float:
         raise ValueError(f"{value!r} is not a percentage; write {value}% or a fraction between 0 and 1")
     match = _PERCENT.fullmatch(str(value).strip())
     if not match or float(match[1]) > 100:
-        raise ValueError(f"{value!r} is not a percentage such as 1% or 0.5%")
+        raise ValueError(f"{_written(value)} is not a percentage such as 1% or 0.5%")
     return float(match[1]) / 100
 
 
@@ -86,6 +87,15 @@ def format_duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _written(value: object) -> str:
+    """Return a value that is none of these as a person writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "a mapping"
+    return repr(value) if isinstance(value, str) else "a list" if isinstance(value, list | tuple) else str(value)
 
 
 def _is_number(value: object) -> bool:

@@ -52,6 +52,12 @@ class Source:
             path = path[:-1]
         return self.values.get(path, Mark())
 
+    def has_expression(self, path: Path) -> bool:
+        """Whether a value is an expression in the file."""
+        mark = self.value_mark(path)
+        line = self.lines[mark.line - 1] if 0 < mark.line <= len(self.lines) else ""
+        return line[mark.column - 1 :].lstrip("\"'").startswith("${{")
+
     def key_mark(self, path: Path) -> Mark:
         """Return the place of a key; of its value where there is no key (a list item)."""
         return self.keys.get(self._real(path)) or self.value_mark(path)

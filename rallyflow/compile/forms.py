@@ -44,16 +44,23 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def one_of(value: Any) -> str:
+    """Return a hint about a list of one value; empty for anything else."""
+    one = isinstance(value, list) and len(value) == 1
+    return "it is one value: write it without brackets or dash" if one else ""
+
+
 def stuck_comment(value: Any) -> str:
     """Return a hint about a comment that YAML takes as part of a text; empty when there is none."""
     return "put a space before '#', where a comment starts" if isinstance(value, str) and "#" in value[1:] else ""
 
 
-def _as_mapping(kinds: Sequence[str], keys: Sequence[str]) -> str:
+def _as_mapping(kinds: Sequence[str], keys: Sequence[str], aside: str = "") -> str:
     if MAPPING not in kinds:
         return ""
+    form = "`key: value`" if keys else "`name: value`"
     some = ", ".join(keys[:12]) + ", ..." * (len(keys) > 12)
-    return f"write `key: value`; the keys are: {some}" if keys else "write `name: value`"
+    return f"write {form}{aside}" + (f"; the keys are: {some}" if keys else "")
 
 
 def _for_a_scalar(value: float, kinds: Sequence[str]) -> str:
@@ -64,8 +71,8 @@ def _for_a_scalar(value: float, kinds: Sequence[str]) -> str:
 
 def _for_a_list(value: list[Any], kinds: Sequence[str], keys: Sequence[str]) -> str:
     if MAPPING in kinds:
-        return _as_mapping(kinds, keys) + ", without dashes and [ ]"
-    return "it is one value: write it without brackets or dash" if len(value) == 1 else ""
+        return _as_mapping(kinds, keys, ", without dashes and [ ]")
+    return one_of(value)
 
 
 def _for_a_text(value: str, kinds: Sequence[str]) -> str:

@@ -104,13 +104,13 @@ class Names:
         )
 
     def _others(self, expressions: list[Expression], want: Any) -> str:
-        used = {found.path[0] for each in expressions for found in each.references if found.path}
+        given = {each.source for each in expressions}
         options = [
             f"steps.{name}.{field}"
             for name, draft in self.drafts.items()
-            if draft is not None and not draft.axes and name not in used
+            if draft is not None and not draft.axes
             for field, annotation in types.fields_of(draft.kind.outputs).items()
-            if _is_value(annotation) and types.fits(annotation, want)
+            if _is_value(annotation) and types.fits(annotation, want) and f"steps.{name}.{field}" not in given
         ]
         return f"did you mean {options[0]}?" if options else ""
 
@@ -236,7 +236,9 @@ class Names:
 
     def _check_output_name(self, place: Path, reference: Reference, target: Draft) -> None:
         outputs = types.fields_of(target.kind.outputs)
-        if len(reference.path) > 1 and reference.path[1] not in outputs:
+        if len(reference.path) > 1 and reference.path[1] == "where" and target.axes:
+            self.errors.value(place, "RF0243", "where() takes matrix axes by their names", "as in where(users=5)")
+        elif len(reference.path) > 1 and reference.path[1] not in outputs:
             hint = did_you_mean(reference.path[1], outputs, "its outputs are: {}") or "it has no outputs"
             self.errors.value(
                 place,

@@ -24,6 +24,8 @@ def suggestion(expressions: list[Expression], have: Any, want: Any, *, alone: bo
     wanted = types.item_type(types.bare(want))
     if wanted is not None and types.fits(have, wanted):
         return f"a list of one: ${{{{ [{source}] }}}}"
+    if item is not None:
+        return _of_each(source, item, want)
     return _of_a_model(source, have, want)
 
 
@@ -34,6 +36,15 @@ def _of_a_list(source: str, expression: Expression, scalar: bool) -> str:
         step, output = direct.path
         return f"of one cell: steps.{step}.where(AXIS=VALUE).{output}, or steps.{step}.{output}[0]"
     return f"of one of them: {source}[0]" + f"; all as a text: {source} | join(', ')" * scalar
+
+
+def _of_each(source: str, item: Any, want: Any) -> str:
+    model = types.bare(item)
+    fields = types.fields_of(model) if types.is_model(model) else {}
+    some = [name for name, annotation in fields.items() if _same(annotation, want)]
+    if not some or not types.is_scalar(types.bare(want)):
+        return ""
+    return f"of one of them: {source}[0].{some[0]}; of all: {source} | map(attribute='{some[0]}') | join(', ')"
 
 
 def _of_a_model(source: str, have: Any, want: Any) -> str:

@@ -44,7 +44,8 @@ def _by_place(found: Sequence[tuple[Path, ErrorDetails]]) -> dict[Path, list[Err
     inner = {location[:length] for location, _ in found for length in range(len(location))}
     better = {location for location, details in found if not wants_a_kind(details)}
     for location, details in found:
-        if wants_a_kind(details) and (location in better or location in inner):
+        inside = location in inner and isinstance(details["input"], Mapping | list)
+        if inside or (wants_a_kind(details) and location in better):
             continue
         places.setdefault(location, []).append(details)
     return places
@@ -73,7 +74,7 @@ def _depends(found: tuple[Path, ErrorDetails], places: Collection[Path]) -> bool
     itself = details["type"] != "extra_forbidden"  # a key is unknown whatever its value will be
     if any(location[:length] in places for length in range(len(location) + itself)):
         return True
-    of_a_whole = details["type"] in ("value_error", "assertion_error")
+    of_a_whole = details["type"] in ("value_error", "assertion_error", "rallyflow_param")
     return of_a_whole and any(place[: len(location)] == location for place in places)
 
 
@@ -109,6 +110,8 @@ def _note(model: type[BaseModel], found: list[ErrorDetails], location: Path, pat
             errors.key(place[:-1], "RF0211", f"the key {last!r} is missing", _describe(model, location))
         case kind:
             what, hint = in_words(found, _keys_at(model, location))
+            if errors.source.has_expression(place):
+                hint = "" if wants_a_kind(found[0]) else hint  # it is about what stands there
             code = "RF0213" if kind.startswith("rallyflow_") else "RF0212"
             whole = str(path[-1]) if path and wants_a_kind(found[0]) else ""
             subject = dotted(location) or whole

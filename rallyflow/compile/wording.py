@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from rallyflow.compile.forms import LIST, MAPPING, NUMBER, TEXT, WHOLE, other_form, shown, stuck_comment
+from rallyflow.compile.forms import LIST, MAPPING, NUMBER, TEXT, WHOLE, one_of, other_form, shown, stuck_comment
 from rallyflow.hints import did_you_mean
 
 _KINDS = {
@@ -81,7 +81,7 @@ def _as_it_says(details: ErrorDetails, value: Any) -> tuple[str, str]:
     context: Mapping[str, Any] = details.get("ctx", {})
     message = str(context.get("what", details["msg"])).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message.replace("Input should be a valid", "must be a").replace("Input should", "must")
-    hint = str(context.get("hint", "")) or stuck_comment(value)
+    hint = str(context.get("hint", "")) or stuck_comment(value) or one_of(value)
     return f"{message[:1].lower()}{message[1:]}", hint
 
 
@@ -95,9 +95,7 @@ def _not_among(value: Any, expected: str) -> tuple[str, str]:
     if len(words) == 1:
         return f"must be {words[0]}, not {shown(value)}", ""
     hint = did_you_mean(value, words, "") if isinstance(value, str) else ""
-    if isinstance(value, list) and len(value) == 1:
-        hint = "it is one value: write it without brackets or dash"
-    return f"{shown(value)} is not one of {', '.join(words)}", hint
+    return f"{shown(value)} is not one of {', '.join(words)}", hint or one_of(value)
 
 
 def _of_a_length(kind: str, value: Any, context: Mapping[str, Any]) -> str:

@@ -158,7 +158,7 @@ def _read(spec: Param, kind: str, value: Any) -> Any:
     if kind in VALUES:
         return _read_step_value(kind, value)
     result = SCALARS[kind](value)
-    _check_bounds(spec, kind, result, shown(value).strip("'"))
+    _check_bounds(spec, kind, result, shown(value))
     return result
 
 
@@ -172,7 +172,7 @@ def _read_step_value(kind: str, value: Any) -> Any:
 
 def _first_of(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
+    place = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in first["loc"]).lstrip(".")
     match first["type"]:
         case "missing":
             return f"the key {place!r} is missing"
@@ -186,12 +186,13 @@ def _first_of(error: ValidationError) -> str:
 
 def _check_bounds(spec: Param, kind: str, value: Any, written: str) -> None:
     """Refuse a value that is not allowed; `written` is how the file has it, with its unit."""
+    bare = written.strip("'")
     if kind in NUMERIC:
         smallest, largest = read_bound(spec, spec.min), read_bound(spec, spec.max)
         if smallest is not None and value < smallest:
-            raise ValueError(f"{written} is smaller than {bound_text(spec.min)}")
+            raise ValueError(f"{bare} is smaller than {bound_text(spec.min)}")
         if largest is not None and value > largest:
-            raise ValueError(f"{written} is larger than {bound_text(spec.max)}")
+            raise ValueError(f"{bare} is larger than {bound_text(spec.max)}")
     if spec.choices is not None and value not in map(SCALARS[kind], spec.choices):
         raise ValueError(f"{written} is not one of {', '.join(map(str, spec.choices))}")
     if spec.pattern is not None and isinstance(value, str) and not re.fullmatch(spec.pattern, value):
