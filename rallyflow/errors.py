@@ -136,6 +136,7 @@ ADVICE_CODES = {
     "RF0907": "A benchmark without criteria.",
     "RF0908": "What the run makes is never removed.",
     "RF0909": "A workflow of a catalog that is not pinned.",
+    "RF0910": "A text that looks like an expression, but is none.",
 }
 """What `rallyflow lint` advises about."""
 

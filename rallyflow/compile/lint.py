@@ -19,6 +19,9 @@ MANY_CELLS = 200
 OURS = "rallyflow"
 """The catalog that comes with this program, and changes only with it."""
 _SLOW = ("provision", "deploy", "verify")
+_ROOT = r"((?:params|secrets|steps|matrix|item|run)\.[\w.]+)"
+_LOOKALIKE = re.compile(rf"\{{\{{\s*{_ROOT}\s*\}}\}}|\$\{{\s*{_ROOT}\s*\}}|\$\(\s*{_ROOT}\s*\)")
+_PROPER = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
 _IGNORE = re.compile(r"#\s*lint:\s*ignore\b([\sRF0-9,]*)")
 
 
@@ -52,7 +55,7 @@ def lint(unit: Unit, plan: Plan) -> list[Diagnostic]:
     advice = Diagnostics(unit.errors.source)
     for check in _CHECKS:
         for path, code, what, hint in check(checked):
-            advice.key(path, code, what, hint)
+            (advice.value if code == "RF0910" else advice.key)(path, code, what, hint)
     return [each for each in advice.in_order() if not _silenced(each, unit.errors.source.lines)]
 
 
@@ -165,6 +168,26 @@ def _pins(checked: _Checked) -> _Advice:
             yield (*draft.path, "uses"), "RF0909", what, f"pin it: rallyflow catalog add {catalog}"
 
 
+def _lookalikes(checked: _Checked) -> _Advice:
+    for place, text in _texts_in(checked.data, ()):
+        match = _LOOKALIKE.search(_PROPER.sub("", text))
+        if match:
+            meant = next(filter(None, match.groups()))
+            what = f"{match[0]!r} is plain text here, as a shell or another tool may want it"
+            yield place, "RF0910", what, f"if a value is meant, write ${{{{ {meant} }}}}"
+
+
+def _texts_in(data: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _texts_in(value, (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _texts_in(value, (*path, index))
+    elif isinstance(data, str):
+        yield path, data
+
+
 def _is_measurement(draft: Draft | None) -> bool:
     return draft is not None and draft.spec.uses.partition("/")[0] in ("benchmark", "verify")
 
@@ -186,5 +209,5 @@ def _silenced(advice: Diagnostic, lines: list[str]) -> bool:
 
 _CHECKS = (
     *(_unused_names, _unused_steps, _unused_limits, _unused_defaults, _times, _repeats),
-    *(_cells, _reports, _criteria, _leftovers, _pins),
+    *(_cells, _reports, _criteria, _leftovers, _pins, _lookalikes),
 )

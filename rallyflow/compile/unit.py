@@ -151,7 +151,10 @@ class Unit:
     def _read_step(self, name: str, raw: dict[str, Any], defaults: Any) -> Draft | None:
         uses = raw.get("uses")
         kind = None
-        if isinstance(uses, str):
+        if is_template(uses):
+            what, hint = "an expression can't say what a step uses", "write the step type, or two steps with an `if:`"
+            self.errors.value(("steps", name, "uses"), "RF0245", what, hint)
+        elif isinstance(uses, str):
             if is_workflow(uses):
                 check_keys_of_workflow(("steps", name), raw, self.errors)
             try:

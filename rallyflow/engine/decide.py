@@ -55,8 +55,8 @@ def decide(view: View, event: Event) -> tuple[View, list[Command]]:
     match event:
         case Begin():
             turn.begin()
-        case Judged(step, holds, reason):
-            turn.judged(step, holds=holds, reason=reason)
+        case Judged():
+            turn.judged(event)
         case Ended():
             turn.ended(event)
         case Expanded(step, cells):
@@ -102,16 +102,20 @@ class _Turn:
         order = {step: position for position, step in enumerate(self.graph.steps)}
         self.released = deque(sorted(self.released, key=order.__getitem__))
 
-    def judged(self, step: StepId, *, holds: bool, reason: str) -> None:
+    def judged(self, event: Judged) -> None:
+        step = event.step
         self.pending -= 1
         if self.states[step] is not StepState.PLANNED:
             return
-        if holds:
+        if event.holds:
             self._make_ready(step)
+            return
+        if event.broken:
+            self._settle(step, StepState.ERRORED, event.reason)
             return
         blamed = next((need for need in self.graph.steps[step].needs if self.blamed.get(need, 0)), None)
         because = f"{blamed} did not succeed" if blamed else "its condition does not hold"
-        self._settle(step, StepState.SKIPPED, reason or because, blamed=blamed is not None)
+        self._settle(step, StepState.SKIPPED, event.reason or because, blamed=blamed is not None)
 
     def ended(self, event: Ended) -> None:
         step = event.step

@@ -31,6 +31,7 @@ class Judged:
     step: StepId
     holds: bool
     reason: str = ""
+    broken: bool = False  # it has no value, although all that it names has one
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,8 +122,7 @@ class Pool:
                 continue
             worker.ending = ending
             worker.kill_at = time.monotonic() + GRACE
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(worker.process.pid or 0, signal.SIGTERM)
+            _send(worker.process.pid or 0, signal.SIGTERM)
 
     def next_kill(self) -> float | None:
         """Return when the grace period of some worker is over (monotonic seconds); None when none is ending."""
@@ -151,3 +150,13 @@ class Pool:
                 self._kill(worker)
                 worker.process.join()
         self._workers.clear()
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to the process group of a worker; to itself while it is so new that it leads none yet."""
+    for send in (os.killpg, os.kill):
+        try:
+            send(pid, number)
+        except ProcessLookupError:
+            continue
+        return

@@ -174,7 +174,8 @@ class Runner:
                 self._steps[step], lambda: succeeded(self._view, step), lambda: failed(self._view, step)
             )
         except InputsInvalid as error:
-            return Judged(step, holds=False, reason=self._mask.text(error.what))
+            broken = not self._values.misses_outputs(self._steps[step], "${{ " + self._steps[step].condition + " }}")
+            return Judged(step, holds=False, reason=self._mask.text(error.what), broken=broken)
         return Judged(step, holds)
 
     def _start(self, step: StepId, attempt: int) -> Sequence[Event]:

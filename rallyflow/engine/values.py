@@ -104,12 +104,18 @@ class Values:
             return None
 
     def _evaluate(self, step: PlannedStep, source: str, place: str) -> Any:
-        if self._is_of_no_outputs(step, source):
+        ends_workflow = step.scope == step.id
+        if self._is_of_no_outputs(step, source) or (ends_workflow and self.misses_outputs(step, source)):
             return None  # the inputs' own type says whether that will do
         try:
             return evaluate_template(source, self._names(step, source))
         except ExpressionError as error:
             raise InputsInvalid(f"{place}: {error}", hint=error.hint, where=step.where) from error
+
+    def misses_outputs(self, step: PlannedStep, source: str) -> bool:
+        """Whether a text refers to a step that ended without outputs: no wonder, then, that it has no value."""
+        names = (_full(step.scope, name) for name in _steps_in(source))
+        return any(name not in self._groups and name not in self._outputs for name in names)
 
     def _is_of_no_outputs(self, step: PlannedStep, source: str) -> bool:
         """Whether a text is nothing but a reference to a step that ended without outputs."""

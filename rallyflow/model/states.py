@@ -37,7 +37,14 @@ _OPEN = frozenset({StepState.PLANNED, StepState.READY, StepState.RUNNING, StepSt
 _FINAL = frozenset({StepState.SUCCEEDED, StepState.FAILED, StepState.INCONCLUSIVE})
 
 TRANSITIONS: dict[StepState, frozenset[StepState]] = {
-    StepState.PLANNED: frozenset({StepState.READY, StepState.SKIPPED, StepState.CANCELLED}),
+    StepState.PLANNED: frozenset(
+        {
+            StepState.READY,
+            StepState.SKIPPED,
+            StepState.CANCELLED,
+            StepState.ERRORED,  # its condition has no value
+        }
+    ),
     StepState.READY: frozenset({StepState.RUNNING, StepState.SKIPPED, StepState.CANCELLED, StepState.ERRORED}),
     StepState.RUNNING: frozenset(
         {

@@ -39,11 +39,15 @@ class Param(FileModel):
     pattern: str | None = Field(None, description="A regular expression that the whole text must match")
 
 
+PositiveDuration = Annotated[Duration, Field(gt=0)]
+"""A time that is more than nothing."""
+
+
 class Timeouts(FileModel):
     """Time limits of a step; a plain duration is that of each attempt."""
 
-    attempt: Duration | None = Field(None, description="For each attempt; it is stopped after that time")
-    step: Duration | None = Field(
+    attempt: PositiveDuration | None = Field(None, description="For each attempt; it is stopped after that time")
+    step: PositiveDuration | None = Field(
         None, description="For the step in all, its attempts and the delays between them, in one session of the run"
     )
 
@@ -64,7 +68,7 @@ class TypeDefaults(FileModel):
     with_: dict[str, Any] = Field(
         default_factory=dict, alias="with", description="Inputs for those keys that a step does not give"
     )
-    timeout: Duration | Timeouts | None = Field(None, description="As in a step")
+    timeout: PositiveDuration | Timeouts | None = Field(None, description="As in a step")
     retry: RetryPolicy | None = Field(None, description="As in a step; key by key")
     locks: list[str] = Field(default_factory=list, description="As in a step")
     limits: Limits = Field(default_factory=list, description="As in a step")
@@ -74,7 +78,7 @@ class TypeDefaults(FileModel):
 class Defaults(FileModel):
     """What every step has unless it says otherwise."""
 
-    timeout: Duration | Timeouts | None = Field(None, description="For each attempt, or {attempt: …, step: …}")
+    timeout: PositiveDuration | Timeouts | None = Field(None, description="For each attempt, or {attempt: …, step: …}")
     retry: RetryPolicy = Field(default_factory=RetryPolicy, description="When attempts are repeated; key by key")
     on_failure: OnFailure | None = Field(None, description="What a failed step means for those that need it")
     types: dict[str, TypeDefaults] = Field(
@@ -111,7 +115,7 @@ class Step(FileModel):
         alias="if",
         description="Run only if this holds: success(), failure(), always(), any expression",
     )
-    timeout: Duration | Timeouts | None = Field(
+    timeout: PositiveDuration | Timeouts | None = Field(
         None, description="For each attempt, which is stopped after that time; or {attempt: …, step: …}"
     )
     retry: RetryPolicy | None = Field(

@@ -34,7 +34,7 @@ def refused(done, code, exit_code, *texts):
         ("  a: {uses: noop, needs: [c]}\n", "RF0220", ":4:27", "there are: a"),
         ("  a: {uses: noop}\n  a: {uses: noop}\n", "RF0203", ":5:3", "line 4"),
         ("  a: {uses: nop}\n", "RF0214", ":4:13", "did you mean 'noop'?"),
-        ("  a: {uses: noop, with: {value: ${{ 1 }}}}\n", "RF0202", ":4:3", "needs quotes"),
+        ("  a: {uses: noop, with: {value: ${{ 1 }}}}\n", "RF0202", ":4:3", "without quotes"),
         ('  a: {uses: noop, if: "${{ success }}"}\n', "RF0241", ":4:23", "write success()"),
     ],
 )

@@ -161,6 +161,38 @@ steps:
     assert found["lenient"] == found["after"] == "succeeded"
 
 
+def test_an_output_of_a_workflow_whose_step_was_left_out_is_null_in_whatever_text_it_stands(cli):
+    outputs_of_it = "outputs: {plain: '${{ steps.s.value }}', text: 'x${{ steps.s.value }}'}\n"
+    cli.workflow(HEAD + "steps:\n  s: {uses: noop, if: false, with: {value: 1}}\n" + outputs_of_it, "in.yaml")
+    path = cli.workflow(HEAD + "steps:\n  w: {uses: ./in.yaml}\n")
+    cli.ok("apply", path)
+    assert outputs(cli, "w") == {"plain": None, "text": None}
+
+
+def test_a_condition_that_has_no_value_is_an_error_and_no_way_past_a_gate(cli):
+    path = cli.workflow(
+        HEAD
+        + """
+steps:
+  a: {uses: noop, with: {value: [1]}}
+  gate: {uses: noop, if: "${{ steps.a.value[3] > 1 }}"}
+  behind: {uses: noop, needs: [gate]}
+  off: {uses: noop, if: false}
+  lenient: {uses: noop, if: "${{ always() and steps.off.value > 1 }}"}
+"""
+    )
+    assert cli.run("apply", path).returncode == Exit.ERRORED
+    assert states(cli) == {
+        "a": "succeeded",
+        "gate": "errored",
+        "behind": "skipped",
+        "off": "skipped",
+        "lenient": "skipped",
+    }
+    assert "if:" in cli.ok("show")
+    assert cli.run("resume").returncode == Exit.ERRORED
+
+
 def test_a_value_that_does_not_fit_a_param_inside_stops_the_workflow_before_its_steps(nested):
     path = nested.workflow(
         HEAD
@@ -315,7 +347,7 @@ steps:
     uses: shell
     with: {run: "sleep 60"}
     retry: {attempts: 50, delay: 10ms, on: [timeout]}
-    timeout: {attempt: 500ms, step: 4s}
+    timeout: {attempt: 500ms, step: 6s}
 """
     )
     done = cli.run("apply", path)

@@ -55,6 +55,8 @@ def test_shipped_workflows_leave_nothing_to_advise(path):
             "steps:\n  b: {uses: benchmark, with: {scenario: dummy.dummy, load: {serial: {iterations: 1}}}}\n",
             *("RF0907", 4, "no sla"),
         ),
+        ("steps: {s: {uses: shell, with: {run: 'echo {{ params.a }}'}}}\n", "RF0910", 3, "'{{ params.a }}'"),
+        ("steps: {s: {uses: shell, with: {run: 'echo ${steps.a.value} $HOME'}}}\n", "RF0910", 3, "'${steps.a.value}'"),
         ("teardown: never\nsteps: {s: {uses: shell, with: {run: ls}}}\n", "RF0908", 3, "stays"),
     ],
 )
