@@ -108,11 +108,24 @@ def run(arguments: Sequence[str]) -> int:
         return answer()
     try:
         result: Any = cli.main(args=list(arguments), prog_name="rallyflow", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort: what is not an error of ours is a mistake of ours
-        return _shown(error)
+        code = _shown(error)
+        _let_go_of_stdout()
+        return code
     return int(result) if isinstance(result, int) else Exit.OK
+
+
+def _let_go_of_stdout() -> None:
+    """Forget what can't be printed any more: Python would try again at its end, and make the exit code its own."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _shown(error: Exception) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -25,7 +26,10 @@ def colour(text: str, *styles: str, stream: Any = None) -> str:
 
 
 def say(text: str = "") -> None:
-    """Print a line of talk, to stderr."""
+    """Print a line of talk, to stderr; behind what was printed before it, where both go to one place."""
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError, ValueError):  # it is told, at the end, that nothing can be printed there
+            sys.stdout.flush()
     print(text, file=sys.stderr, flush=True)
 
 
