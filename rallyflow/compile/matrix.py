@@ -20,7 +20,7 @@ _MAX_CELLS = 200_000
 
 def axes_of(matrix: Mapping[str, Any]) -> list[str]:
     """Return every axis name that a matrix gives to its cells, also those that only `include` adds."""
-    extra = [name for row in _rows(matrix.get("include")) for name in row]
+    extra = [name for row in rows_of(matrix.get("include")) for name in row]
     return list(dict.fromkeys([*(name for name in matrix if name not in _RESERVED), *extra]))
 
 
@@ -42,7 +42,7 @@ def expand(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> list[d
     if not isinstance(matrix.get("seed", 0), int | str):
         errors.value((*path, "seed"), "RF0230", "a seed is a whole number or a text")
     for key in ("include", "exclude"):
-        if not isinstance(matrix.get(key, []), list) or len(_rows(matrix.get(key))) != len(matrix.get(key, [])):
+        if not isinstance(matrix.get(key, []), list) or len(rows_of(matrix.get(key))) != len(matrix.get(key, [])):
             hint = f"write `{key}: [{{AXIS: VALUE}}]`"
             errors.value((*path, key), "RF0230", f"{key} takes a list of mappings from axis to value", hint)
     _check_excluded(matrix, path, errors)
@@ -68,7 +68,7 @@ def _check_axis(name: str, values: Any, path: Path, errors: Diagnostics) -> None
 
 def _check_excluded(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> None:
     axes = [name for name in matrix if name not in _RESERVED]
-    for index, row in enumerate(_rows(matrix.get("exclude"))):
+    for index, row in enumerate(rows_of(matrix.get("exclude"))):
         for name in row:
             if name not in axes:
                 what = f"there is no axis {name!r} to exclude cells by"
@@ -90,9 +90,9 @@ def _cells(
         cells = [dict(zip(names, reversed(values), strict=True)) for values in products] if names else []
     else:
         cells = [dict(zip(names, values, strict=True)) for values in itertools.product(*axes.values())] if names else []
-    excluded = _rows(matrix.get("exclude"))
+    excluded = rows_of(matrix.get("exclude"))
     cells = [cell for cell in cells if not any(row.items() <= cell.items() for row in excluded)] if excluded else cells
-    cells.extend(dict(row) for row in _rows(matrix.get("include")))
+    cells.extend(dict(row) for row in rows_of(matrix.get("include")))
     if order == "random":
         random.Random(matrix.get("seed", 0)).shuffle(cells)  # noqa: S311 - an experiment's order, not a secret
     if not cells:
@@ -109,5 +109,6 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _rows(value: Any) -> list[dict[str, Any]]:
+def rows_of(value: Any) -> list[dict[str, Any]]:
+    """Return the rows of `include` or `exclude`, as far as they are rows."""
     return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

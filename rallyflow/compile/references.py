@@ -10,6 +10,7 @@ from rallyflow.compile import types
 from rallyflow.compile.diagnostics import Diagnostics, Path
 from rallyflow.compile.draft import Draft, Params
 from rallyflow.compile.inference import CellsOf, Record, TypeProblem, article, infer
+from rallyflow.compile.matrix import rows_of
 from rallyflow.compile.suggestions import suggestion
 from rallyflow.expressions import FUNCTIONS, ROOTS, Expression, Reference, is_template
 from rallyflow.hints import did_you_mean
@@ -133,7 +134,7 @@ class Names:
 
     def _axes(self, draft: Draft) -> dict[str, Any]:
         matrix = draft.spec.matrix or {}
-        included = {axis for row in matrix.get("include") or () if isinstance(row, dict) for axis in row}
+        included = {axis for row in rows_of(matrix.get("include")) for axis in row}
         return {
             axis: Any if axis in included else self._item_of(matrix.get(axis), (*draft.path, "matrix", axis), draft)
             for axis in draft.axes
