@@ -17,8 +17,8 @@ from rallyflow.compile.params import from_text
 from rallyflow.engine.session import APPROVE, plan_as_it_went, read_plan, values_so_far
 from rallyflow.engine.values import Values
 from rallyflow.errors import InputsInvalid, RallyflowError, UsageError
+from rallyflow.journal.event import Event
 from rallyflow.journal.reader import JournalReader
-from rallyflow.journal.store import Event
 from rallyflow.model.ids import RunId
 from rallyflow.model.plan import PlannedStep
 from rallyflow.model.records import StepRecord

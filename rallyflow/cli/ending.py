@@ -14,7 +14,7 @@ from rallyflow.cli.output import colour, say, show_error
 from rallyflow.engine.session import Ending, resume
 from rallyflow.engine.signals import LeaveNow, Signals
 from rallyflow.errors import Exit, LeftBehind, RallyflowError, StorageError
-from rallyflow.journal.store import Event
+from rallyflow.journal.event import Event
 from rallyflow.model.ids import RunId
 from rallyflow.model.states import RunState
 from rallyflow.settings import Home

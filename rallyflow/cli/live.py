@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rallyflow.cli.output import colour, error_json, printable, say, show_error
 from rallyflow.engine.messages import Stop
 from rallyflow.errors import RallyflowError
-from rallyflow.journal.store import Event
+from rallyflow.journal.event import Event
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.states import StepState
 from rallyflow.model.step import Progress

@@ -52,6 +52,7 @@ class Task:
     secrets: tuple[Secret, ...] = ()
     answer: Answer | None = None
     log: Path | None = None
+    time_to_live: float | None = None  # seconds, of what it makes outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +158,8 @@ def _context(task: Task, journal: Journal, stop: Event, report: Callable[[Progre
         key=step_key(task.run, task.step),
         directory=task.directory,
         matrix=task.matrix,
-        ledger=JournalLedger(journal, task.home, *owner),
-        parts=JournalParts(journal, task.home, *owner),
+        ledger=JournalLedger(journal, task.home, owner, task.time_to_live),
+        parts=JournalParts(journal, task.home, owner),
         history=JournalReader(journal, task.home),
         log=log,
         guardian=task.guardian,

@@ -45,7 +45,7 @@ from rallyflow.engine.signals import Signals
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, failed, succeeded
 from rallyflow.errors import DiskFull, ErrorClass, InputsInvalid, RallyflowError, TimedOut, WorkerDied
-from rallyflow.journal import store
+from rallyflow.journal import event as journal_event
 from rallyflow.journal.store import Journal
 from rallyflow.masking import Mask
 from rallyflow.model.ids import RunId, StepId
@@ -62,7 +62,7 @@ _LONGEST_WAIT = 86400.0  # seconds; the system call for waiting counts in millis
 class Listener(Protocol):
     """Who wants to see a run happen."""
 
-    def happened(self, event: store.Event) -> None:
+    def happened(self, event: journal_event.Event) -> None:
         """An event is in the journal."""
 
     def progressed(self, step: StepId, progress: Progress) -> None:
@@ -103,7 +103,7 @@ class Runner:
         self._answers = answers
         self._pool = Pool(place.directory)
         self._timers: list[tuple[float, int, str, StepId, int]] = []
-        self._records: list[store.Event] = []
+        self._records: list[journal_event.Event] = []
         self._tasks: list[Task] = []
         self._finished: RunState | None = None
         self._storage: DiskFull | None = None
@@ -297,7 +297,7 @@ class Runner:
         self, kind: str, step: StepId, state: StepState, body: Mapping[str, Any], attempt: int | None = None
     ) -> None:
         number = self._view.attempts[step] if attempt is None else attempt
-        self._records.append(store.Event(kind, self._place.run, step, number, state, time.time_ns(), body))
+        self._records.append(journal_event.Event(kind, self._place.run, step, number, state, time.time_ns(), body))
 
     def _set_timer(self, seconds: float, kind: str, step: StepId, attempt: int) -> None:
         heapq.heappush(self._timers, (time.monotonic() + seconds, len(self._timers), kind, step, attempt))

@@ -20,8 +20,9 @@ from rallyflow.engine.undo import NotRemoved, undo
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, new_view
 from rallyflow.errors import StorageError, UsageError
+from rallyflow.journal.event import Event
 from rallyflow.journal.reader import JournalReader
-from rallyflow.journal.store import Event, Journal, guarded
+from rallyflow.journal.store import Journal, guarded
 from rallyflow.masking import Mask
 from rallyflow.model.ids import RunId, StepId, new_run_id
 from rallyflow.model.plan import Plan, PlannedStep, plan_from_json, plan_to_json

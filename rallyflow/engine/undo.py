@@ -50,7 +50,7 @@ def undo(
             failures.append(NotRemoved(resource, error))
             continue
         gone = [resource, *_contents(resource, inside)]
-        mark_deleted(journal, [each.id for each in gone])
+        mark_deleted(journal, gone)
         for each in gone:
             removed(each)
     return failures

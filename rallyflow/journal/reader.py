@@ -9,27 +9,29 @@ from statistics import median
 from typing import Any
 
 from rallyflow.errors import UsageError
+from rallyflow.journal.event import Event
 from rallyflow.journal.portable import local
-from rallyflow.journal.store import Event, Journal
+from rallyflow.journal.store import Journal
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
 from rallyflow.model.states import ResourceState, RunState, StepState
 from rallyflow.model.step import Answer
 
-_RUNS = "SELECT id, name, state, workflow, created_ns, ended_ns, params, provenance, sessions FROM run "
+_RUNS = "SELECT id, name, state, workflow, created_ns, ended_ns, params, provenance, sessions, parent, plan FROM run "
 _STEPS = (
-    "SELECT run, id, name, uses, state, attempt, started_ns, ended_ns, matrix, outputs, error, reason FROM step "
+    "SELECT run, id, name, uses, state, attempt, started_ns, ended_ns, matrix, outputs, error, reason, took_ns, cpu_s, "
+    "memory_bytes, origin, fingerprint FROM step "
     "WHERE run = ? ORDER BY position, cell"
 )
 _EVENTS = "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event WHERE run = ? AND seq > ? ORDER BY seq"
 _DURATIONS = (
-    "SELECT step.id, step.name, step.uses, ended_ns - started_ns FROM step "
-    "WHERE state = 'succeeded' AND ended_ns > started_ns AND started_ns > 0 "
-    "AND run IN (SELECT id FROM run WHERE name = ? ORDER BY created_ns DESC LIMIT 10)"
+    "SELECT step.id, step.name, step.uses, took_ns FROM step WHERE state = 'succeeded' AND took_ns > 0 "
+    "AND run IN (SELECT id FROM run WHERE name = ? ORDER BY rowid DESC LIMIT 10)"
 )
 _ANSWERS = "SELECT step, time_ns, body FROM event WHERE run = ? AND kind = 'answered' ORDER BY seq"
 _RESOURCES = (
-    "SELECT id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns FROM resource "
+    "SELECT id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns, expires_ns "
+    "FROM resource "
     "WHERE (?1 IS NULL OR run = ?1) AND (?2 IS NULL OR step = ?2) AND (NOT ?3 OR state <> 'deleted') ORDER BY id"
 )
 _PARTS = (
@@ -47,8 +49,8 @@ class JournalReader:
         self.root = root
 
     def runs(self) -> list[RunRecord]:
-        """Return every run, oldest first."""
-        return [_run(row) for row in self.journal.query(_RUNS + "ORDER BY created_ns, id")]
+        """Return every run in the order in which they were made, whatever the clock said."""
+        return [_run(row) for row in self.journal.query(_RUNS + "ORDER BY rowid")]
 
     def run(self, run: str) -> RunRecord:
         """Return one run by its full id; UsageError when there is none."""
@@ -121,7 +123,7 @@ class JournalReader:
 
 
 def _run(row: tuple[Any, ...]) -> RunRecord:
-    identity, name, state, workflow, created, ended, params, provenance, sessions = row
+    identity, name, state, workflow, created, ended, params, provenance, sessions, parent, plan = row
     return RunRecord(
         RunId(identity),
         name,
@@ -132,11 +134,14 @@ def _run(row: tuple[Any, ...]) -> RunRecord:
         json.loads(params),
         json.loads(provenance),
         sessions,
+        RunId(parent) if parent else None,
+        plan,
     )
 
 
 def _step(row: tuple[Any, ...]) -> StepRecord:
-    run, identity, name, uses, state, attempt, started, ended, matrix, outputs, error, reason = row
+    run, identity, name, uses, state, attempt, started, ended, matrix, outputs, error, reason, *rest = row
+    took, cpu, memory, origin, fingerprint = rest
     return StepRecord(
         RunId(run),
         StepId(identity),
@@ -150,11 +155,16 @@ def _step(row: tuple[Any, ...]) -> StepRecord:
         json.loads(outputs),
         json.loads(error),
         reason,
+        took,
+        cpu,
+        memory,
+        RunId(origin) if origin else None,
+        fingerprint,
     )
 
 
 def _resource(row: tuple[Any, ...], root: Path) -> Resource:
-    identity, run, step, attempt, kind, name, state, external_id, inside, detail, created = row
+    identity, run, step, attempt, kind, name, state, external_id, inside, detail, created, expires = row
     return Resource(
         identity,
         RunId(run),
@@ -167,4 +177,5 @@ def _resource(row: tuple[Any, ...], root: Path) -> Resource:
         inside,
         local(json.loads(detail), root),
         created,
+        expires,
     )

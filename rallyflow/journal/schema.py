@@ -74,6 +74,39 @@ MIGRATIONS = (
     """
     ALTER TABLE step ADD COLUMN cell INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    ALTER TABLE run ADD COLUMN parent TEXT NOT NULL DEFAULT '';
+    ALTER TABLE run ADD COLUMN plan TEXT NOT NULL DEFAULT 'plan.json';
+    ALTER TABLE step ADD COLUMN took_ns INTEGER NOT NULL DEFAULT 0;
+    UPDATE step SET took_ns = ended_ns - started_ns WHERE started_ns > 0 AND ended_ns > started_ns;
+    ALTER TABLE step ADD COLUMN cpu_s REAL NOT NULL DEFAULT 0;
+    ALTER TABLE step ADD COLUMN memory_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE step ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+    ALTER TABLE resource ADD COLUMN expires_ns INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE progress (
+        run TEXT NOT NULL REFERENCES run,
+        step TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        done REAL NOT NULL,
+        total REAL NOT NULL,
+        note TEXT NOT NULL,
+        cpu_s REAL NOT NULL,
+        memory_bytes INTEGER NOT NULL,
+        heard_ns INTEGER NOT NULL,
+        PRIMARY KEY (run, step)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE lease (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        run TEXT NOT NULL,
+        step TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        since_ns INTEGER NOT NULL,
+        expires_ns INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX lease_of_name ON lease (name, id);
+    CREATE INDEX event_of_step ON event (run, step, seq);
+    """,
 )
 """One script per version; `user_version` says how many have been applied."""
 

@@ -1,54 +1,40 @@
 """Opens the journal and writes to it: runs and their events, each event with the state that it leads to.
 
-Every write is one transaction that is on the disk when the call returns (synchronous=FULL). The table `step` is a
-fold of the events, kept in the same transaction. Connections are shared by the threads of a process under a lock.
+Every write is one transaction that is on the disk when the call returns (synchronous=FULL); a journal that was opened
+with `durable=False` leaves that to the next durable one, which may lose its last writes when the power fails. The
+other tables are a fold of the events, kept in the same transaction. Connections are shared by the threads of a process
+under a lock.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rallyflow.errors import DiskFull, JournalUnusable, StorageError
+from rallyflow.journal import faults
+from rallyflow.journal.event import Event
+from rallyflow.journal.fold import dump, fold, insert_steps, planned_row
 from rallyflow.journal.schema import MIGRATIONS, migrate
-from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.plan import Plan
 from rallyflow.model.records import RunRecord
-from rallyflow.model.states import RunState, StepState
 
 _BUSY_MS = 30_000
-_NO_STEP = StepId("")
-STATELESS = frozenset({"answered"})
-"""The kinds of events that leave the state of their step as it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened to a run (step is empty) or to a step, and the state that it led to."""
-
-    kind: str
-    run: RunId
-    step: StepId = _NO_STEP
-    attempt: int = 0
-    state: str = ""
-    time_ns: int = 0
-    body: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Journal:
     """The journal of one home."""
 
-    def __init__(self, path: Path, *, write: bool = True) -> None:
+    def __init__(self, path: Path, *, write: bool = True, durable: bool = True) -> None:
         """Open `path`, making it when it is not there; raises StorageError, DiskFull or JournalUnusable."""
         self.path = path
+        self._durable = durable
         self._lock = threading.RLock()
         with guarded(path):
             if write:
@@ -65,7 +51,7 @@ class Journal:
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         if write:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             migrate(connection)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
@@ -90,130 +76,54 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                if faults.FAULT is not None:
+                    faults.committing(self.path.parent)
+                self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-            try:
-                self._connection.execute("COMMIT")
-            except sqlite3.Error:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        if faults.FAULT is not None:
+            faults.committed(self.path.parent)
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a read."""
         with self._lock, guarded(self.path):
             return self._connection.execute(sql, parameters).fetchall()
 
-    def create_run(self, run: RunRecord, plan: Plan) -> None:
-        """Book a new run with all of its steps as planned."""
+    def create_run(self, run: RunRecord, plan: Plan, events: Sequence[Event] = ()) -> None:
+        """Book a new run with all of its steps as planned, and what has happened to them already."""
+        body = {
+            "name": run.name,
+            "workflow": str(run.workflow),
+            "params": run.params,
+            "provenance": run.provenance,
+            "parent": run.parent or "",
+            "plan": run.plan,
+        }
+        created = Event("run_created", run.id, state=run.state, time_ns=run.created_ns, body=body)
         with self.transaction() as connection:
-            connection.execute(
-                "INSERT INTO run (id, name, state, workflow, created_ns, params, provenance) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    run.id,
-                    run.name,
-                    run.state,
-                    str(run.workflow),
-                    run.created_ns,
-                    dump(run.params),
-                    dump(run.provenance),
-                ),
-            )
-            connection.executemany(
-                "INSERT INTO step (run, id, position, name, uses, matrix, fingerprint, state) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (
-                        run.id,
-                        step.id,
-                        position,
-                        step.name,
-                        step.uses,
-                        dump(step.matrix),
-                        step.fingerprint,
-                        StepState.PLANNED,
-                    )
-                    for position, step in enumerate(plan.steps)
-                ),
-            )
-            _append(connection, Event("run_created", run.id, state=run.state, time_ns=run.created_ns))
+            append(connection, created)
+            insert_steps(connection, run.id, [planned_row(step, number) for number, step in enumerate(plan.steps)])
+            for event in events:
+                append(connection, event)
 
     def record(self, events: Sequence[Event]) -> None:
         """Book events, and the states that they lead to, in one transaction."""
         with self.transaction() as connection:
             for event in events:
-                _append(connection, event)
-                if event.step:
-                    _fold_step(connection, event)
-                else:
-                    _fold_run(connection, event)
+                append(connection, event)
 
 
-def _append(connection: sqlite3.Connection, event: Event) -> None:
-    connection.execute(
+def append(connection: sqlite3.Connection, event: Event) -> None:
+    """Add an event to the journal, and bring the tables to what they are after it."""
+    cursor = connection.execute(
         "INSERT INTO event (run, step, attempt, kind, state, time_ns, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (event.run, event.step, event.attempt, event.kind, event.state, event.time_ns, dump(event.body)),
     )
-
-
-def _fold_step(connection: sqlite3.Connection, event: Event) -> None:
-    if event.kind in STATELESS:
-        return
-    if event.kind == "paused":  # what went wrong stays in sight
-        connection.execute("UPDATE step SET state = ? WHERE run = ? AND id = ?", (event.state, event.run, event.step))
-        return
-    if event.kind == "expanded":
-        _insert_cells(connection, event)
-    if event.kind == "intent":
-        connection.execute(
-            "UPDATE step SET state = ?, attempt = ?, started_ns = ?, ended_ns = 0, error = '{}', reason = '' "
-            "WHERE run = ? AND id = ?",
-            (event.state, event.attempt, event.time_ns, event.run, event.step),
-        )
-        return
-    body = event.body
-    connection.execute(
-        "UPDATE step SET state = ?, ended_ns = ?, outputs = coalesce(?, outputs), error = ?, reason = ? "
-        "WHERE run = ? AND id = ?",
-        (
-            event.state,
-            event.time_ns if StepState(event.state).ended else 0,
-            dump(body["outputs"]) if "outputs" in body else None,
-            dump(body.get("error", {})),
-            body.get("reason", ""),
-            event.run,
-            event.step,
-        ),
-    )
-
-
-def _insert_cells(connection: sqlite3.Connection, event: Event) -> None:
-    """Add the steps that a foreach step has become, right behind it."""
-    connection.executemany(
-        "INSERT INTO step (run, id, position, cell, name, uses, matrix, fingerprint, state) "
-        "SELECT run, ?, position, ?, ?, ?, ?, ?, ? FROM step WHERE run = ? AND id = ?",
-        (
-            (
-                *(cell["id"], number, cell["name"], cell["uses"], dump(cell["matrix"]), cell["fingerprint"]),
-                *(StepState.PLANNED, event.run, event.step),
-            )
-            for number, cell in enumerate(event.body["cells"], start=1)
-        ),
-    )
-
-
-def _fold_run(connection: sqlite3.Connection, event: Event) -> None:
-    if event.kind == "run_resumed":
-        connection.execute(
-            "UPDATE run SET state = ?, ended_ns = 0, sessions = sessions + 1 WHERE id = ?",
-            (event.state, event.run),
-        )
-    elif event.state:
-        ended = event.time_ns if event.state != RunState.RUNNING else 0
-        connection.execute("UPDATE run SET state = ?, ended_ns = ? WHERE id = ?", (event.state, ended, event.run))
+    fold(connection, event)
+    if faults.FAULT is not None:
+        faults.appended(cursor.lastrowid or 0, event.run)
 
 
 @contextlib.contextmanager
@@ -249,11 +159,6 @@ def disk_full(path: Path) -> DiskFull:
         f"no space left to write {path}",
         hint="free some space, then `rallyflow resume`: nothing that was booked is lost",
     )
-
-
-def dump(value: Any) -> str:
-    """Return compact JSON."""
-    return json.dumps(value, separators=(",", ":"), default=str)
 
 
 def now_ns() -> int:

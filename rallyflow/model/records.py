@@ -24,6 +24,8 @@ class RunRecord:
     params: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     sessions: int = 1  # one, and one more for each resume
+    parent: RunId | None = None  # the run that it is a rerun of
+    plan: str = "plan.json"  # the file in its folder that has the plan it goes by
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class StepRecord:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] = field(default_factory=dict)  # code, what, hint, kind
     reason: str = ""  # why it is skipped, failed, inconclusive, ...
+    took_ns: int = 0  # of the last attempt, by a clock that nobody steps; 0 while it is open
+    cpu_s: float = 0.0  # of the last attempt and the processes that it started
+    memory_bytes: int = 0  # the most that one process of the last attempt had at a time; 0 when inline
+    origin: RunId | None = None  # the run that its outputs were taken over from
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class Resource:
     inside: int = 0
     detail: Mapping[str, Any] = field(default_factory=dict)  # what the handler needs to find it; never a secret
     created_ns: int = 0
+    expires_ns: int = 0  # when `rallyflow cleanup --expired` removes it; 0 is never
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,7 @@ def book(tmp_path, monkeypatch):
     monkeypatch.setattr(plugins, "load", lambda group, name: Handler if name == "fake" else real(group, name))
     journal = Journal(tmp_path / "journal.db")
     journal.create_run(RunRecord(RUN, "p", RunState.RUNNING, Path("w"), 1), Plan("p", "f", (), {}))
-    yield journal, JournalLedger(journal, tmp_path, RUN, StepId("a"), 1), JournalReader(journal, tmp_path)
+    yield journal, JournalLedger(journal, tmp_path, (RUN, StepId("a"), 1)), JournalReader(journal, tmp_path)
     journal.close()
 
 

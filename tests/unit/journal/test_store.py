@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from rallyflow.errors import JournalUnusable, StorageError
 from rallyflow.journal.books import JournalLedger, JournalParts
+from rallyflow.journal.event import Event
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.schema import MIGRATIONS
-from rallyflow.journal.store import Event, Journal
+from rallyflow.journal.store import Journal
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.states import ResourceState, RunState, StepState
 
@@ -125,7 +126,7 @@ def test_all_of_a_transaction_counts_or_none(journal, tmp_path):
         fail_half_way()
     assert reader.run(RUN).name == "plan"
     with pytest.raises(StorageError):
-        JournalParts(journal, tmp_path, RUN, A, 1).add([("iterations", tmp_path / "same", 1)] * 2)
+        JournalParts(journal, tmp_path, (RUN, A, 1)).add([("iterations", tmp_path / "same", 1)] * 2)
     assert reader.parts(RUN) == []
 
 
@@ -150,10 +151,10 @@ def test_a_reader_can_not_write(journal):
 
 
 def test_the_ledger_is_seen_by_another_connection_at_once(journal, tmp_path):
-    ledger = JournalLedger(journal, tmp_path, RUN, A, 1)
+    ledger = JournalLedger(journal, tmp_path, (RUN, A, 1))
     other = Journal(journal.path)
     try:
-        seen = JournalLedger(other, tmp_path, RUN, A, 2)
+        seen = JournalLedger(other, tmp_path, (RUN, A, 2))
         cloud = ledger.intend("embedded.cloud", "cloud", detail={"port": 1})
         assert [(each.id, each.state, each.attempt) for each in seen.open()] == [(cloud, ResourceState.INTENT, 1)]
         seen.created(cloud, "pid-1", detail={"pid": 7})
@@ -163,7 +164,7 @@ def test_the_ledger_is_seen_by_another_connection_at_once(journal, tmp_path):
         assert (second.id, second.inside, second.attempt) == (server, cloud, 2)
         ledger.deleted(cloud)
         assert [each.id for each in seen.open()] == [server]
-        assert JournalLedger(other, tmp_path, RUN, StepId("b"), 1).open() == []
+        assert JournalLedger(other, tmp_path, (RUN, StepId("b"), 1)).open() == []
         everything = JournalReader(other, tmp_path).resources(open_only=False)
         assert [each.state for each in everything] == [ResourceState.DELETED, ResourceState.INTENT]
     finally:
@@ -173,14 +174,14 @@ def test_the_ledger_is_seen_by_another_connection_at_once(journal, tmp_path):
 def test_parts_are_found_by_step_and_table_and_move_with_the_home(journal, tmp_path):
     other = Journal(journal.path)
     try:
-        JournalParts(journal, tmp_path, RUN, A, 1).add(
+        JournalParts(journal, tmp_path, (RUN, A, 1)).add(
             [("iterations", tmp_path / "r" / "i", 3), ("actions", tmp_path / "r" / "a", 9)]
         )
-        (part,) = JournalParts(other, tmp_path, RUN, A, 2).mine("iterations")
+        (part,) = JournalParts(other, tmp_path, (RUN, A, 2)).mine("iterations")
         assert (part.path, part.rows, part.attempt) == (tmp_path / "r" / "i", 3, 1)
         assert [each.table for each in JournalReader(other, tmp_path / "moved").parts(RUN)] == ["iterations", "actions"]
         assert JournalReader(other, tmp_path / "moved").parts(RUN)[0].path == tmp_path / "moved" / "r" / "i"
-        assert JournalParts(other, tmp_path, RUN, StepId("b"), 1).mine("iterations") == []
+        assert JournalParts(other, tmp_path, (RUN, StepId("b"), 1)).mine("iterations") == []
     finally:
         other.close()
 
