@@ -53,6 +53,11 @@ class PlannedStep:
     item: Any = None  # for one of those steps: its item
 
     @property
+    def locks(self) -> tuple[str, ...]:
+        """The names of the locks that it holds while it runs, also across runs."""
+        return tuple(name.removeprefix("lock:") for name, _ in self.claims if name.startswith("lock:"))
+
+    @property
     def go_on(self) -> bool:
         """Whether the steps that need it run all the same when it fails."""
         return self.on_failure == "continue"
