@@ -83,6 +83,7 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     groups: Mapping[str, tuple[StepId, ...]]  # the cells of each matrix step, in order
     params: Mapping[str, Any] = field(default_factory=dict)
+    given: tuple[str, ...] = ()  # names of the params that do not have their default, but were given
     secrets: Mapping[str, SecretSource] = field(default_factory=dict)
     teardown: str = "always"
     outputs: Mapping[str, Any] = field(default_factory=dict)  # may hold expressions
@@ -142,7 +143,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-_PLAIN = ("name", "file", "params", "teardown", "outputs", "description", "limits", "files", "seeds")
+_PLAIN = ("name", "file", "params", "given", "teardown", "outputs", "description", "limits", "files", "seeds")
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
@@ -161,6 +162,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
     return Plan(
         **{
             **data,
+            "given": tuple(data["given"]),
             "secrets": {name: SecretSource.model_validate(source) for name, source in data["secrets"].items()},
             "scopes": {name: Scope(**scope) for name, scope in data["scopes"].items()},
             "groups": {name: tuple(ids) for name, ids in data["groups"].items()},
