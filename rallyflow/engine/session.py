@@ -152,9 +152,9 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         record = session.reader.run(run)
         secrets = read_secrets((plan := read_plan(session.place.directory)).secrets, base=record.workflow.parent)
         answers = session.reader.answers(run)
-        plan = plan_as_it_went(plan, session.reader.steps(run), answers)
-        _check_resumable(record, plan, session.reader.steps(run))
-        _reopen(session, plan, answers, listener)
+        plan = plan_as_it_went(plan, steps := session.reader.steps(run), answers)
+        _check_resumable(record, plan, steps)
+        _reopen(session, plan, steps, answers, listener)
         steps = session.reader.steps(run)
         values = values_so_far(plan, run, session.place.directory, secrets, steps)
         return session.execute(plan, resumed_view(plan, steps, workers), values, listener, signals)
@@ -260,12 +260,14 @@ def _check_resumable(run: RunRecord, plan: Plan, steps: list[StepRecord]) -> Non
         )
 
 
-def _reopen(session: Session, plan: Plan, answers: Mapping[StepId, Answer], listener: Listener) -> None:
+def _reopen(
+    session: Session, plan: Plan, steps: list[StepRecord], answers: Mapping[StepId, Answer], listener: Listener
+) -> None:
     """Book that the run goes on, which attempts were in flight, and that unfinished steps are planned again."""
     now = time.time_ns()
     events = [Event("run_resumed", session.run, state=RunState.RUNNING, time_ns=now)]
     planned = {step.id: step for step in plan.steps}
-    for step in session.reader.steps(session.run):
+    for step in steps:
         if step.state in _OPEN_AFTER_DEATH:
             reason = {"reason": "in flight when the engine ended"}
             events.append(Event("interrupted", session.run, step.id, step.attempt, StepState.INTERRUPTED, now, reason))
