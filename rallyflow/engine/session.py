@@ -242,8 +242,11 @@ def _ancestors_of_open(plan: Plan, done: Mapping[StepId, StepState]) -> set[Step
     by_id = {step.id: step for step in plan.steps}
     todo = [step.id for step in plan.steps if step.id not in done]
     found: set[StepId] = set()
+    looked_at: set[str] = set()  # a need that many steps share may be a group of many
     while todo:
-        for need in by_id[todo.pop()].needs:
+        needs = set(by_id[todo.pop()].needs) - looked_at
+        looked_at |= needs
+        for need in needs:
             for step in plan.groups.get(need, (StepId(need),)):
                 if step not in found:
                     found.add(step)
