@@ -97,7 +97,7 @@ def _of_run(run: str, home: Home, workers: int) -> tuple[Plan, Forecast]:
     reader = open_reader(home)
     record = reader.find(run)
     steps = reader.steps(record.id)
-    plan = plan_as_it_went(read_plan(home.run(record.id)), steps, reader.answers(record.id))
+    plan = plan_as_it_went(read_plan(home.run(record.id), record.plan), steps, reader.answers(record.id))
     return plan, forecast(plan, workers=workers, seconds=reader.durations(record.name), earlier=steps)
 
 

@@ -83,6 +83,11 @@ class JournalReader:
         """Return the steps of a run, in the plan's order."""
         return [_step(row) for row in self.journal.query(_STEPS, (run,))]
 
+    def origins(self, run: str) -> dict[StepId, RunId]:
+        """Return, for the steps of a run whose outcomes were taken over, the runs that they are of."""
+        rows = self.journal.query("SELECT id, origin FROM step WHERE run = ? AND origin <> ''", (run,))
+        return {StepId(step): RunId(origin) for step, origin in rows}
+
     def durations(self, workflow: str) -> dict[tuple[str, str], float]:
         """Return the median seconds that steps took in the last runs of workflows of a name, when they succeeded.
 
