@@ -50,10 +50,12 @@ def resume_with(
         if not decided.runs and record.state is not RunState.RUNNING:
             raise UsageError(f"nothing of run {run} would run: the workflow asks for nothing that is not done")
         secrets = read_secrets(plan.secrets, base=Path(plan.file).absolute().parent)
-        with borrowed(home, decided.plan, decided.kept), guarded(session.place.directory):
+        with borrowed(home, decided.plan, decided.kept):
+            with guarded(session.place.directory):
+                name = write_plan(session.place.directory, plan, workflow_text)
             new = new_record(run, plan, workflow_text)
             body = {
-                "plan": write_plan(session.place.directory, plan, workflow_text),
+                "plan": name,
                 "workflow": str(new.workflow),
                 "params": new.params,
                 "provenance": new.provenance,

@@ -101,7 +101,7 @@ class Known:
 
     answers: Mapping[StepId, Answer]
     origins: Mapping[StepId, RunId]  # of steps whose outcome was taken over: the runs that have what they made
-    adoptable: frozenset[StepId] = frozenset()  # steps that were cut off, and are as they were then
+    cut_off: Mapping[StepId, str]  # steps with something outside whose attempt was cut off: its fingerprint
 
 
 class Runner:
@@ -292,6 +292,7 @@ class Runner:
             secrets=self._values.secrets,
             answer=self._answers.get(step),
             log=None if planned.inline else log,
+            adopt=self._number(step, attempt) == 1 and self._known.cut_off.get(step) == planned.fingerprint,
         )
 
     def _outcome(self, step: StepId, attempt: int, result: Result) -> Event:

@@ -74,7 +74,8 @@ class Session:
 
     def execute(self, plan: Plan, view: View, values: Values, listener: Listener, signals: Signals) -> Ending:
         """Run what is left of a plan, then remove what the run made if the workflow says so."""
-        known = Known(self.reader.answers(self.run), self.reader.origins(self.run))
+        reader, run = self.reader, self.run
+        known = Known(reader.answers(run), reader.origins(run), reader.cut_off(run))
         state = Runner(view, values, self.journal, self.place, listener, signals, known).run()
         left: list[NotRemoved] = []
         if _tears_down(plan.teardown, state):

@@ -29,6 +29,11 @@ _DURATIONS = (
     "AND run IN (SELECT id FROM run WHERE name = ? ORDER BY rowid DESC LIMIT 10)"
 )
 _ANSWERS = "SELECT step, attempt, time_ns, body FROM event WHERE run = ? AND seq > ? AND kind = 'answered' ORDER BY seq"
+_CUT_OFF = (
+    "SELECT event.step, kind, json_extract(body, '$.fingerprint') FROM event JOIN ("
+    "SELECT event.step, max(seq) AS last FROM event WHERE run = ?1 AND kind IN ('intent', 'outcome') AND step IN ("
+    "SELECT step FROM resource WHERE run = ?1 AND state <> 'deleted') GROUP BY event.step) ON seq = last"
+)
 _PROGRESS = "SELECT step, attempt, done, total, note, cpu_s, memory_bytes, heard_ns FROM progress WHERE run = ?"
 _RESOURCES = (
     "SELECT id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns, expires_ns "
@@ -87,6 +92,11 @@ class JournalReader:
         """Return, for the steps of a run whose outcomes were taken over, the runs that they are of."""
         rows = self.journal.query("SELECT id, origin FROM step WHERE run = ? AND origin <> ''", (run,))
         return {StepId(step): RunId(origin) for step, origin in rows}
+
+    def cut_off(self, run: str) -> dict[StepId, str]:
+        """Return the steps with something outside whose last attempt has no outcome, with its fingerprint."""
+        rows = self.journal.query(_CUT_OFF, (run,))
+        return {StepId(step): fingerprint for step, kind, fingerprint in rows if kind == "intent"}
 
     def durations(self, workflow: str) -> dict[tuple[str, str], float]:
         """Return the median seconds that steps took in the last runs of workflows of a name, when they succeeded.
