@@ -77,18 +77,20 @@ def _run_session(start: Callable[[Any, Signals], Ending], *, as_json: bool) -> E
             say(f"then: rallyflow resume {watching.run}")
         return error.exit_code
     if not as_json:
-        _say_ending(ending)
+        say_ending(ending)
         if ending.state is RunState.PAUSED and asking.can_ask():
             return ending
-    return _exit_code(ending)
+    return exit_code(ending)
 
 
-def _exit_code(ending: Ending) -> Exit:
+def exit_code(ending: Ending) -> Exit:
+    """Return the exit code of a process whose session ended so."""
     code = EXITS[ending.state]
     return Exit.LEFT_BEHIND if ending.left and code is Exit.OK else code
 
 
-def _say_ending(ending: Ending) -> None:
+def say_ending(ending: Ending) -> None:
+    """Say how a session ended, and what to type next."""
     style = STYLES.get(ending.state, "bold")
     say(f"run {ending.run} {colour(ending.state, style, 'bold')}")
     for name, value in ending.outputs.items():

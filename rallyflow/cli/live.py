@@ -45,6 +45,8 @@ SIGNS = {
     "paused": "‖",
 }
 
+_NOT_RUNNING = frozenset(state for state in StepState if state is not StepState.RUNNING)
+
 
 class EventLines:
     """Prints every event as one JSON line on stdout, for programs."""
@@ -102,6 +104,8 @@ class Lines:
 
     def describe(self, event: Event) -> str:
         """Return a line about an event; empty when there is nothing to say."""
+        if event.kind in ("answered", "stop_asked"):
+            return _said(event)
         return self._of_step(event) if event.step else self._of_run(event)
 
     def _of_run(self, event: Event) -> str:
@@ -194,9 +198,10 @@ class LiveView(Lines):
 
     def happened(self, event: Event) -> None:
         """Keep the view of what is running, then print."""
-        if event.kind == "intent":
-            self._running[event.step] = (time.monotonic(), Progress())
-        elif event.step and event.kind != "removed":
+        if event.state == StepState.RUNNING and event.step:
+            since = max(0.0, (time.time_ns() - event.time_ns) / 1e9)
+            self._running[event.step] = (time.monotonic() - since, Progress())
+        elif event.state in _NOT_RUNNING:
             self._running.pop(event.step, None)
         super().happened(event)
 
@@ -227,6 +232,14 @@ class LiveView(Lines):
         if len(self._running) > 12:
             table.add_row("", f"and {len(self._running) - 12} more", "", "", "", "")
         return table
+
+
+def _said(event: Event) -> str:
+    """Return a line about what a person has said to the run."""
+    who = printable(str(event.body.get("by") or "somebody"))
+    if event.kind == "answered":
+        return f"  {printable(event.step)}: {'approved' if event.body['approved'] else 'rejected'} by {who}"
+    return f"{'cancelling' if event.body['stage'] > 1 else 'stopping'}: {who} has asked for it"
 
 
 def listener(*, as_json: bool) -> EventLines | Lines:

@@ -138,8 +138,7 @@ def begin(
             params=plan.params,
             provenance=provenance(workflow_text),
         )
-        session.journal.create_run(record, plan)
-        listener.happened(Event("run_created", run, state=RunState.RUNNING, time_ns=record.created_ns))
+        listener.happened(session.journal.create_run(record, plan, workers=workers))
         values = values_so_far(plan, run, session.place.directory, secrets)
         return session.execute(plan, new_view(plan, workers=workers), values, listener, signals)
 
@@ -159,7 +158,7 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         answers = session.reader.answers(run)
         plan = plan_as_it_went(plan, session.reader.steps(run), answers)
         _check_resumable(record, plan, session.reader.steps(run))
-        _reopen(session, plan, answers, listener)
+        _reopen(session, plan, answers, listener, workers)
         steps = session.reader.steps(run)
         values = values_so_far(plan, run, session.place.directory, secrets, steps)
         return session.execute(plan, resumed_view(plan, steps, workers), values, listener, signals)
@@ -244,10 +243,11 @@ def _check_resumable(run: RunRecord, plan: Plan, steps: list[StepRecord]) -> Non
         )
 
 
-def _reopen(session: Session, plan: Plan, answers: Mapping[StepId, Answer], listener: Listener) -> None:
+def _reopen(session: Session, plan: Plan, answers: Mapping[StepId, Answer], listener: Listener, workers: int) -> None:
     """Book that the run goes on, which attempts were in flight, and that unfinished steps are planned again."""
     now = time.time_ns()
-    events = [Event("run_resumed", session.run, state=RunState.RUNNING, time_ns=now)]
+    resumed = Event("run_resumed", session.run, state=RunState.RUNNING, time_ns=now, body={"parallel": workers})
+    events = [resumed]
     planned = {step.id: step for step in plan.steps}
     for step in session.reader.steps(session.run):
         events += [replace(event, time_ns=now) for event in _reopened(planned[step.id], step, answer_of(step, answers))]
