@@ -47,7 +47,7 @@ class _Remembering:
 
 def run_session(home: Home, start: Callable[[Any, Signals], Ending], *, workers: int, as_json: bool) -> Exit:
     """Run a session, and go on when somebody at the terminal has answered what it waits for; returns the exit code."""
-    code = _run_session(start, as_json=as_json)
+    code = _run_session(home, start, as_json=as_json)
     while isinstance(code, Ending):
         run = code.run
         reader = open_reader(home)
@@ -57,13 +57,13 @@ def run_session(home: Home, start: Callable[[Any, Signals], Ending], *, workers:
         def again(listener: Any, signals: Signals, run: RunId = run) -> Ending:
             return resume(home, run, workers=workers, listener=listener, signals=signals)
 
-        code = _run_session(again, as_json=as_json)
+        code = _run_session(home, again, as_json=as_json)
     return code
 
 
-def _run_session(start: Callable[[Any, Signals], Ending], *, as_json: bool) -> Exit | Ending:
+def _run_session(home: Home, start: Callable[[Any, Signals], Ending], *, as_json: bool) -> Exit | Ending:
     """Run a session under signal handling and a live view; returns how it ended when somebody can answer now."""
-    inner = listener(as_json=as_json)
+    inner = listener(home, as_json=as_json)
     watching = _Remembering(inner)
     signals = Signals(inner.stopping)
     try:

@@ -22,12 +22,13 @@ def command(run: str, no_follow: bool, home: str | None, as_json: bool) -> Exit:
     run where that process is dead. Ctrl-C ends watching, never the run. Needs no more than to read the home.
     """
     from rallyflow.cli.following import Following
-    from rallyflow.cli.live import listener
+    from rallyflow.cli.live import EventLines, listener
 
     place = Home.find(home)
     reader = open_reader(place)
     record = reader.find(run)
-    following = Following(place, reader, record.id, listener(as_json=as_json))
+    view = EventLines(place) if as_json else listener(place, as_json=False)
+    following = Following(place, reader, record.id, view)
     try:
         if no_follow:
             if following.show():

@@ -86,6 +86,11 @@ class JournalReader:
         """Return the steps of a run, in the plan's order."""
         return [_step(row) for row in self.journal.query(_STEPS, (run,))]
 
+    def standing(self, run: str) -> dict[StepId, tuple[StepState, int]]:
+        """Return the state of each step of a run, and when its last attempt began: what is cheap to read often."""
+        rows = self.journal.query("SELECT id, state, started_ns FROM step WHERE run = ?", (run,))
+        return {StepId(step): (StepState(state), started) for step, state, started in rows}
+
     def durations(self, workflow: str) -> dict[tuple[str, str], float]:
         """Return the median seconds that steps took in the last runs of workflows of a name, when they succeeded.
 
