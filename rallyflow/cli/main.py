@@ -34,6 +34,7 @@ VERBS = {
     "show": "Show a run: its steps, results and what is left of it",
     "sql": "Query the measurements with SQL",
     "validate": "Check a workflow file, all of it, without running anything",
+    "watch": "Follow a run that another process works on, until it ends",
 }
 """Every verb with its one-line help, so that help needs no verb's module."""
 

@@ -57,13 +57,13 @@ def forecast(
 
     `seconds` is what steps took, by their ids, and by the names that the cells of a matrix share.
     """
-    known = {step.id: found for step in plan.steps if (found := _time_of(step, seconds)) is not None}
+    known = {step.id: found for step in plan.steps if (found := time_of(step, seconds)) is not None}
     records = {step.id: step for step in earlier or ()}
     timed = all(step.id in known or step.inline or _is_done(step, records.get(step.id)) for step in plan.steps)
     # without times the chain of most steps is what can be said, whoever is free to run them
     view = _view(plan, earlier, workers if timed else len(plan.steps))
     times = known if timed else {step.id: known.get(step.id, 0.0 if step.inline else 1.0) for step in plan.steps}
-    foreseen = simulate(view, times, _constants(plan))
+    foreseen = simulate(view, times, constants(plan))
     critical, started = frozenset(foreseen.critical), frozenset(foreseen.started)
     steps = []
     for step in plan.steps:
@@ -99,12 +99,12 @@ def _why_run(step: PlannedStep, record: StepRecord | None) -> str:
     return f"if {step.condition}" if step.condition and step.scope != step.id else ""
 
 
-def _time_of(step: PlannedStep, seconds: Mapping[tuple[str, str], float]) -> float | None:
+def time_of(step: PlannedStep, seconds: Mapping[tuple[str, str], float]) -> float | None:
     """Return what a step took: itself, else the other cells of its matrix."""
     return seconds.get((step.id, step.uses), seconds.get((step.name, step.uses)))
 
 
-def _constants(plan: Plan) -> dict[StepId, bool]:
+def constants(plan: Plan) -> dict[StepId, bool]:
     """Return the conditions whose value is known before the run."""
     values = ((step.id, _constant(step, plan)) for step in plan.steps if step.condition)
     return {step: value for step, value in values if value is not None}

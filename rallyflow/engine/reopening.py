@@ -26,10 +26,12 @@ IN_FLIGHT = InFlight(
 _OPEN_AFTER_DEATH = frozenset({StepState.RUNNING, StepState.RETRYING, StepState.REVIVING})
 
 
-def reopened(run: RunId, plan: Plan, steps: Sequence[StepRecord], answers: Mapping[StepId, Answer]) -> list[Event]:
+def reopened(
+    run: RunId, plan: Plan, steps: Sequence[StepRecord], answers: Mapping[StepId, Answer], workers: int
+) -> list[Event]:
     """Return that a run goes on, which attempts were in flight, and that unfinished steps are planned again."""
     planned = {step.id: step for step in plan.steps}
-    events = [Event("run_resumed", run, state=RunState.RUNNING)]
+    events = [_resumed(run, workers)]
     for step in steps:
         events.extend(_reopened(planned[step.id], step, answer_of(step, answers)))
     return _now(events)
@@ -51,13 +53,18 @@ def _reopened(planned: PlannedStep, step: StepRecord, answer: Answer | None) -> 
 
 
 def replanned(
-    run: RunId, reuse: Reuse, steps: Sequence[StepRecord], parts: Sequence[Part], body: Mapping[str, Any]
+    run: RunId,
+    reuse: Reuse,
+    steps: Sequence[StepRecord],
+    parts: Sequence[Part],
+    body: Mapping[str, Any],
+    workers: int,
 ) -> list[Event]:
     """Return that a run goes on with another plan; `body` says where that is, and of which workflow.
 
     What has changed forgets what it measured: those iterations are of another experiment.
     """
-    events = [Event("run_resumed", run, state=RunState.RUNNING)]
+    events = [_resumed(run, workers)]
     events += [_cut_off(step) for step in steps if step.state in _OPEN_AFTER_DEATH]
     events.append(Event("replanned", run, body={**body, "steps": _rows(reuse.plan)}))
     decisions = reuse.decisions
@@ -106,6 +113,10 @@ def _rows(plan: Plan) -> list[tuple[Any, ...]]:
         position, cell = (position, cell + 1) if inside else (position + 1, 0)
         rows.append(planned_row(step, position, cell))
     return rows
+
+
+def _resumed(run: RunId, workers: int) -> Event:
+    return Event("run_resumed", run, state=RunState.RUNNING, body={"parallel": workers})
 
 
 def _cut_off(step: StepRecord) -> Event:

@@ -14,7 +14,6 @@ from rallyflow.engine.secrets import read_secrets
 from rallyflow.engine.session import Ending, Session, borrowed, new_record, prepare, read_plan, write_plan
 from rallyflow.engine.signals import Signals
 from rallyflow.errors import UsageError
-from rallyflow.journal.event import Event
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import guarded
 from rallyflow.model.ids import RunId, new_run_id
@@ -61,7 +60,8 @@ def resume_with(
                 "provenance": new.provenance,
             }
             parts = [replace(part, path=part.path.relative_to(home.root)) for part in session.reader.parts(run)]
-            session.book(replanned(run, decided, session.reader.steps(run), parts, body), listener)
+            steps = session.reader.steps(run)
+            session.book(replanned(run, decided, steps, parts, body, workers), listener)
             return session.go_on(decided.plan, secrets, workers, listener, signals)
 
 
@@ -82,6 +82,6 @@ def rerun(
             prepare(home, session.place.directory, decided.unexpanded, workflow_text)
         with session.entered():
             record = new_record(new, plan, workflow_text, run)
-            session.journal.create_run(record, plan, taken_over(new, decided))
-            listener.happened(Event("run_created", new, state=RunState.RUNNING, time_ns=record.created_ns))
+            created = session.journal.create_run(record, plan, taken_over(new, decided), workers=workers)
+            listener.happened(created)
             return session.go_on(plan, secrets, workers, listener, signals)

@@ -140,8 +140,7 @@ def begin(
         prepare(home, session.place.directory, plan, workflow_text)
     with session.entered():
         record = new_record(run, plan, workflow_text)
-        session.journal.create_run(record, plan)
-        listener.happened(Event("run_created", run, state=RunState.RUNNING, time_ns=record.created_ns))
+        listener.happened(session.journal.create_run(record, plan, workers=workers))
         values = values_so_far(plan, run, session.place.directory, secrets)
         return session.execute(plan, new_view(plan, workers=workers), values, listener, signals)
 
@@ -162,7 +161,7 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         plan = plan_as_it_went(plan, steps, answers)
         _check_resumable(record, plan, steps)
         with borrowed(home, plan, steps):
-            session.book(reopened(run, plan, steps, answers), listener)
+            session.book(reopened(run, plan, steps, answers, workers), listener)
             return session.go_on(plan, secrets, workers, listener, signals)
 
 

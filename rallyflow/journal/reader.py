@@ -23,7 +23,10 @@ _STEPS = (
     "memory_bytes, origin, fingerprint FROM step "
     "WHERE run = ? ORDER BY position, cell"
 )
-_EVENTS = "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event WHERE run = ? AND seq > ? ORDER BY seq"
+_EVENTS = (
+    "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event "
+    "WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?"
+)
 _DURATIONS = (
     "SELECT step.id, step.name, step.uses, took_ns FROM step WHERE state = 'succeeded' AND took_ns > 0 "
     "AND run IN (SELECT id FROM run WHERE name = ? ORDER BY rowid DESC LIMIT 10)"
@@ -98,6 +101,11 @@ class JournalReader:
         rows = self.journal.query(_CUT_OFF, (run,))
         return {StepId(step): fingerprint for step, kind, fingerprint in rows if kind == "intent"}
 
+    def standing(self, run: str) -> dict[StepId, tuple[StepState, int]]:
+        """Return the state of each step of a run, and when its last attempt began: what is cheap to read often."""
+        rows = self.journal.query("SELECT id, state, started_ns FROM step WHERE run = ?", (run,))
+        return {StepId(step): (StepState(state), started) for step, state, started in rows}
+
     def durations(self, workflow: str) -> dict[tuple[str, str], float]:
         """Return the median seconds that steps took in the last runs of workflows of a name, when they succeeded.
 
@@ -109,9 +117,9 @@ class JournalReader:
                 found.setdefault(key, []).append(nanoseconds / 1e9)
         return {key: median(values) for key, values in found.items()}
 
-    def events(self, run: str, after: int = 0) -> list[tuple[int, Event]]:
-        """Return the events of a run behind sequence number `after`, with their numbers."""
-        rows = self.journal.query(_EVENTS, (run, after))
+    def events(self, run: str, after: int = 0, *, most: int = -1) -> list[tuple[int, Event]]:
+        """Return the events of a run behind sequence number `after`, with their numbers; at most so many, or all."""
+        rows = self.journal.query(_EVENTS, (run, after, most))
         return [
             (seq, Event(kind, RunId(run), StepId(step), attempt, state, time_ns, json.loads(body)))
             for seq, kind, run, step, attempt, state, time_ns, body in rows

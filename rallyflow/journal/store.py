@@ -96,8 +96,11 @@ class Journal:
         with self._lock, guarded(self.path):
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
-    def create_run(self, run: RunRecord, plan: Plan, events: Sequence[Event] = ()) -> None:
-        """Book a new run with all of its steps as planned, and what has happened to them already."""
+    def create_run(self, run: RunRecord, plan: Plan, events: Sequence[Event] = (), *, workers: int = 0) -> Event:
+        """Book a new run with all of its steps as planned, and what has happened to them already.
+
+        Returns the event of its creation; `workers` is how many steps may run at a time.
+        """
         body = {
             "name": run.name,
             "workflow": str(run.workflow),
@@ -105,6 +108,7 @@ class Journal:
             "provenance": run.provenance,
             "parent": run.parent or "",
             "plan": run.plan,
+            "parallel": workers,
         }
         created = Event("run_created", run.id, state=run.state, time_ns=run.created_ns, body=body)
         with self.transaction() as connection:
@@ -112,6 +116,7 @@ class Journal:
             insert_steps(connection, run.id, [planned_row(step, number) for number, step in enumerate(plan.steps)])
             for event in events:
                 append(connection, event)
+        return created
 
     def record(self, events: Sequence[Event]) -> None:
         """Book events, and the states that they lead to, in one transaction."""
