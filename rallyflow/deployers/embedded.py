@@ -58,7 +58,7 @@ class Embedded(Deployer[EmbeddedInputs]):
             seed=inputs.seed,
             keep=inputs.keep,
         )
-        resource = context.ledger.intend(KIND, f"rf-{context.key}", detail={"state": str(state)})
+        resource = context.ledger.intend(KIND, context.tag, detail={"state": str(state)})
         context.report(Progress(note="starting the embedded cloud"))
         shutil.rmtree(state, ignore_errors=True)  # of a cloud that the ledger no longer knows: it has other passwords
         process.save_settings(state, settings)
