@@ -54,6 +54,7 @@ def _plan(unit: Unit, file: File, files: Files) -> Plan:
         params=unit.params.known,
         secrets=unit.plan.secrets,
         teardown=header.teardown,
+        ttl=header.ttl,
         outputs=header.outputs,
         description=header.description,
         scopes=unit.plan.scopes,

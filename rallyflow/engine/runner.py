@@ -71,12 +71,13 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run lives."""
+    """Where a run lives, and how long what it makes may."""
 
     run: RunId
     home: Path
     directory: Path
     journal: Path
+    time_to_live: float | None = None  # seconds
 
 
 class Runner:
@@ -238,6 +239,7 @@ class Runner:
             secrets=self._values.secrets,
             answer=self._answers.get(step),
             log=log,
+            time_to_live=place.time_to_live,
         )
 
     def _outcome(self, step: StepId, attempt: int, result: Result) -> Event:

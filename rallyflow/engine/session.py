@@ -76,7 +76,8 @@ class Session:
     def execute(self, plan: Plan, view: View, values: Values, listener: Listener, signals: Signals) -> Ending:
         """Run what is left of a plan, then remove what the run made if the workflow says so."""
         answers = self.reader.answers(self.run)
-        state = Runner(view, values, self.journal, self.place, listener, signals, answers).run()
+        place = replace(self.place, time_to_live=plan.ttl)
+        state = Runner(view, values, self.journal, place, listener, signals, answers).run()
         left: list[NotRemoved] = []
         if _tears_down(plan.teardown, state):
             left = self.tear_down(listener)

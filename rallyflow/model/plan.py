@@ -79,6 +79,7 @@ class Plan:
     params: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, SecretSource] = field(default_factory=dict)
     teardown: str = "always"
+    ttl: float | None = None  # seconds that what the run makes outside may live; None is for ever
     outputs: Mapping[str, Any] = field(default_factory=dict)  # may hold expressions
     description: str = ""
     scopes: Mapping[str, Scope] = field(default_factory=dict)
@@ -136,7 +137,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-_PLAIN = ("name", "file", "params", "teardown", "outputs", "description", "limits", "files", "seeds")
+_PLAIN = ("name", "file", "params", "teardown", "ttl", "outputs", "description", "limits", "files", "seeds")
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
