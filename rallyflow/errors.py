@@ -13,12 +13,14 @@
     └── StepError                   a step could not be done; its class decides whether it is tried again
         ├── TransientError          may well succeed when tried again
         │   ├── CloudUnreachable    the cloud does not answer
-        │   └── WorkerDied          the process of an attempt went away
+        │   ├── WorkerDied          the process of an attempt went away
+        │   └── WorkerSilent        the process of an attempt gives no sign of life
         ├── PermanentError          will not succeed by trying again
         │   ├── CloudRefused        the cloud refuses who we are (401, 403)
         │   ├── CloudAnswered       the cloud answers with an error
         │   └── NotFound            something that the step needs is not in the cloud
         ├── TimedOut                the attempt took longer than its timeout
+        ├── InFlight                was cut off in the middle, and a person has to say whether it may run again
         └── InputsInvalid           values that arrived at run time do not fit the step
 
 `rallyflow explain CODE` and docs/reference/errors.md are generated from these docstrings.
@@ -244,6 +246,12 @@ class WorkerDied(TransientError):
     code = "RF0603"
 
 
+class WorkerSilent(TransientError):
+    """The worker process of an attempt gave no sign of life for too long, and was killed: stopped, or hanging."""
+
+    code = "RF0604"
+
+
 class PermanentError(StepError):
     """Trying again would fail in the same way."""
 
@@ -279,4 +287,14 @@ class InputsInvalid(StepError):
     """Values known only at run time do not fit the step's inputs."""
 
     code = "RF0630"
+    kind = ErrorClass.USER
+
+
+class InFlight(StepError):
+    """The engine died while an attempt was in flight, and its step says that it may not simply be repeated.
+
+    Whether it had done its work nobody knows. `rallyflow approve` lets it run again; `--reject` leaves it failed.
+    """
+
+    code = "RF0640"
     kind = ErrorClass.USER

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from rallyflow.cli.output import colour, printable, say, show_error
 from rallyflow.compile.params import from_text
-from rallyflow.engine.session import APPROVE, plan_as_it_went, read_plan, values_so_far
+from rallyflow.engine.answering import APPROVE, plan_as_it_went, was_in_flight
+from rallyflow.engine.session import read_plan, values_so_far
 from rallyflow.engine.values import Values
 from rallyflow.errors import InputsInvalid, RallyflowError, UsageError
 from rallyflow.journal.event import Event
@@ -41,6 +42,8 @@ class Question:
     def text(self) -> str:
         """What the person is asked."""
         if self.step.uses == APPROVE:
+            return self.step.reason
+        if was_in_flight(self.step):
             return self.step.reason
         why = self.step.error.get("what") or self.step.reason or "it failed"
         return f"{why}; go on as if it had succeeded?"

@@ -90,8 +90,9 @@ def _of_file(workflow: Path, given: dict[str, Any], home: Home, workers: int) ->
 
 
 def _of_run(run: str, home: Home, workers: int) -> tuple[Plan, Forecast]:
+    from rallyflow.engine.answering import plan_as_it_went
     from rallyflow.engine.forecast import forecast
-    from rallyflow.engine.session import plan_as_it_went, read_plan
+    from rallyflow.engine.session import read_plan
 
     reader = open_reader(home)
     record = reader.find(run)

@@ -24,7 +24,7 @@ from rallyflow.model.ids import StepId
 from rallyflow.model.plan import Deferred, PlannedStep, Scope, digest
 from rallyflow.model.retry import RetryPolicy
 from rallyflow.model.secret import SecretSource
-from rallyflow.model.step import StepType
+from rallyflow.model.step import OnResume, StepType
 from rallyflow.model.workflow import Limits, Timeouts
 from rallyflow.units import Duration
 
@@ -160,6 +160,7 @@ class Expansion:
             claims=tuple(self._claims(draft)),
             on_failure=spec.on_failure,
             inline=kind.step.inline,
+            ask=kind.step.on_resume_for(spec.with_) is OnResume.MANUAL,
             revivable=kind.step.revive is not StepType.revive,
             where=self.errors.source.where(draft.path),
             scope=self.scope,

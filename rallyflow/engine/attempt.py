@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import resource
-import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rallyflow import plugins
+from rallyflow.engine.metering import Meter
 from rallyflow.engine.undo import undo
 from rallyflow.errors import DiskFull, ErrorClass, InputsInvalid, InternalError, RallyflowError, StepError
 from rallyflow.journal.books import JournalLedger, JournalParts
@@ -63,17 +62,21 @@ class Result:
     outputs: Mapping[str, Any] | None = None
     reason: str = ""
     error: Mapping[str, Any] = field(default_factory=dict)
-    cpu_s: float = 0.0
+    cpu_s: float = 0.0  # with all processes that it started
+    memory_bytes: int = 0  # the most that was held at a time; 0 for what runs inside the engine
 
 
-def perform(task: Task, journal: Journal, stop: Event, report: Callable[[Progress], None]) -> Result:
+def perform(
+    task: Task, journal: Journal, stop: Event, report: Callable[[Progress], None], meter: Meter | None = None
+) -> Result:
     """Do a task; every exception becomes a result."""
-    started = _cpu()
+    meter = meter or Meter(memory=False)
     try:
         result = _perform(task, journal, stop, report)
     except Exception as error:  # noqa: BLE001 - a worker reports every failure as data
         result = failure(_as_ours(error))
-    return Result(result.state, result.outputs, result.reason, result.error, _cpu() - started)
+    cpu_s, memory_bytes = meter.total()
+    return Result(result.state, result.outputs, result.reason, result.error, cpu_s, memory_bytes)
 
 
 def failure(error: RallyflowError, state: StepState = StepState.ERRORED) -> Result:
@@ -186,9 +189,3 @@ def _as_ours(error: Exception) -> RallyflowError:
         f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})",
         hint="the step's log has the whole traceback",
     )
-
-
-def _cpu() -> float:
-    own = time.process_time()
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own + children.ru_utime + children.ru_stime

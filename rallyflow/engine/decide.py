@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from rallyflow.engine.heap import Heap, pop, push
 from rallyflow.engine.messages import (
+    Answered,
     Begin,
     Command,
     Delay,
@@ -65,6 +66,8 @@ def decide(view: View, event: Event) -> tuple[View, list[Command]]:
             turn.revived(step, alive=alive)
         case RetryDue(step):
             turn.retry_due(step)
+        case Answered():
+            turn.answered(event)
         case StopAsked(stop):
             turn.stop_asked(stop)
     return turn.finish()
@@ -162,6 +165,19 @@ class _Turn:
         if self.states[step] is StepState.RETRYING:
             self.pending -= 1
             self._make_ready(step)
+
+    def answered(self, event: Answered) -> None:
+        step = event.step
+        if self.states[step] is not StepState.PAUSED or self.stop is not Stop.NO:
+            return  # the next session takes the answer up
+        self.tally[StepState.PAUSED] -= 1
+        if event.failed is not None:
+            self.graph = self.graph.replaced(event.failed)
+            self._settle(step, StepState.FAILED, event.reason)
+            return
+        self._move(step, StepState.PLANNED)
+        self.commands.append(Settle(step, StepState.PLANNED, "answered"))
+        self._make_ready(step)
 
     def stop_asked(self, stop: Stop) -> None:
         if stop <= self.stop:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from rallyflow.engine.session import is_done, resumed_view
+from rallyflow.engine.answering import is_done
+from rallyflow.engine.session import resumed_view
 from rallyflow.engine.simulation import Foreseen, simulate
 from rallyflow.engine.view import View, new_view
 from rallyflow.expressions import ExpressionError, parse

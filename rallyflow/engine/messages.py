@@ -69,13 +69,22 @@ class RetryDue:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """A person has answered what a paused step asks."""
+
+    step: StepId
+    failed: PlannedStep | None = None  # the step with what its failure means now; None: it runs again
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StopAsked:
     """A person, or the machine, asks the run to end."""
 
     stop: Stop
 
 
-Event = Begin | Judged | Ended | Expanded | Revived | RetryDue | StopAsked
+Event = Begin | Judged | Ended | Expanded | Revived | RetryDue | Answered | StopAsked
 
 
 @dataclass(frozen=True, slots=True)

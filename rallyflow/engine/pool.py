@@ -18,10 +18,13 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from rallyflow.engine.attempt import Result, Task
+from rallyflow.engine.vitals import Beat
 from rallyflow.engine.worker import STOP, work
 from rallyflow.model.ids import StepId
 from rallyflow.model.step import Progress
 
+SILENT = "silent"
+"""Why an attempt is ended whose worker gives no sign of life."""
 GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 _PRELOAD = ["rallyflow.engine.worker", "pydantic", "rallyflow.model.values"]
 
@@ -33,7 +36,7 @@ class Worker:
     process: ForkServerProcess
     connection: Connection
     task: Task | None = None
-    ending: str = ""  # why its attempt is being ended: timeout or cancelled
+    ending: str = ""  # why its attempt is being ended: timeout, cancelled or silent
     kill_at: float = 0.0
 
 
@@ -74,12 +77,12 @@ class Pool:
         """Return the pipes on which something may arrive."""
         return [worker.connection for worker in self._workers]
 
-    def receive(self, connection: Connection) -> tuple[Task, Result | Progress | Died] | None:
+    def receive(self, connection: Connection) -> tuple[Task, Result | Progress | Beat | Died] | None:
         """Return the next message of a pipe with the task that it is about; None when it is about none."""
         worker = next(worker for worker in self._workers if worker.connection is connection)
         task = worker.task
         try:
-            message: Result | Progress = connection.recv()
+            message: Result | Progress | Beat = connection.recv()
         except (EOFError, OSError):
             return self._bury(worker)
         if task is None:
@@ -116,11 +119,14 @@ class Pool:
                 worker.connection.send(STOP)
 
     def end(self, step: StepId, ending: str) -> None:
-        """End the attempt of a step: politely now, by force after the grace period."""
+        """End the attempt of a step: politely now, by force after the grace period; a silent one hears only force."""
         for worker in self._of(step):
             if worker.ending:
                 continue
             worker.ending = ending
+            if ending == SILENT:
+                self._kill(worker)
+                continue
             worker.kill_at = time.monotonic() + GRACE
             _send(worker.process.pid or 0, signal.SIGTERM)
 

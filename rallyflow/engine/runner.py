@@ -5,7 +5,6 @@ An intent is on the disk before its attempt starts, and an outcome before its de
 
 from __future__ import annotations
 
-import heapq
 import os
 import time
 from collections import deque
@@ -17,9 +16,12 @@ from threading import Event as Flag
 from typing import Any, Protocol
 
 from rallyflow.engine import attempt as attempts
+from rallyflow.engine.answering import answer_of, runs_again, verdict, with_answer
 from rallyflow.engine.attempt import Result, Task
+from rallyflow.engine.control import Control
 from rallyflow.engine.decide import decide
 from rallyflow.engine.messages import (
+    Answered,
     Begin,
     Command,
     Delay,
@@ -39,13 +41,17 @@ from rallyflow.engine.messages import (
     Stop,
     StopAsked,
 )
-from rallyflow.engine.pool import Died, Pool
+from rallyflow.engine.pool import SILENT, Died, Pool
 from rallyflow.engine.retrying import delay_before_next, shortest_delay
 from rallyflow.engine.signals import Signals
+from rallyflow.engine.timers import Timers
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, failed, succeeded
-from rallyflow.errors import DiskFull, ErrorClass, InputsInvalid, RallyflowError, TimedOut, WorkerDied
+from rallyflow.engine.vitals import Beat, Vitals, patience
+from rallyflow.errors import DiskFull, ErrorClass, InputsInvalid, RallyflowError, TimedOut, WorkerDied, WorkerSilent
 from rallyflow.journal import event as journal_event
+from rallyflow.journal.books import ProgressBook
+from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal
 from rallyflow.masking import Mask
 from rallyflow.model.ids import RunId, StepId
@@ -56,7 +62,8 @@ from rallyflow.units import format_duration
 
 _BATCH = 200  # records that may share one commit: only inline steps, which do nothing outside, have so many at once
 
-_LONGEST_WAIT = 86400.0  # seconds; the system call for waiting counts in milliseconds, to some weeks
+_LOOK = 0.4
+"""Seconds between two looks at what other processes ask for, and at how the attempts are."""
 
 
 class Listener(Protocol):
@@ -101,9 +108,14 @@ class Runner:
         self._place = place
         self._listener = listener
         self._signals = signals
-        self._answers = answers
+        self._answers = dict(answers)
         self._pool = Pool(place.directory)
-        self._timers: list[tuple[float, int, str, StepId, int]] = []
+        self._timers = Timers()
+        self._control = Control(JournalReader(journal, place.home), place.run)
+        self._vitals = Vitals(ProgressBook(place.journal, place.run))
+        self._errors: dict[StepId, Mapping[str, Any]] = {}  # of the last attempt of steps that have one
+        self._looked = time.monotonic()
+        self._began: dict[StepId, float] = {}  # when the attempt in flight did, on the monotonic clock
         self._records: list[journal_event.Event] = []
         self._tasks: list[Task] = []
         self._finished: RunState | None = None
@@ -122,6 +134,7 @@ class Runner:
                 self._turn(self._await())
         finally:
             self._pool.close()
+            self._vitals.close()
         if self._storage is not None:
             raise self._storage
         return self._finished
@@ -135,6 +148,7 @@ class Runner:
                 for command in commands:
                     queue.extend(self._obey(command))
             self._commit()
+            queue.extend(self._asked())  # a chain of inline steps may be long
 
     def _commit(self) -> None:
         records, tasks = self._records, self._tasks
@@ -143,6 +157,7 @@ class Runner:
             self._journal.record(records)
         for task in tasks:
             self._pool.start(task)
+            self._vitals.started(task.step, task.attempt)
         for record in records:
             self._listener.happened(record)
 
@@ -155,7 +170,8 @@ class Runner:
             case Revive(step):
                 self._tasks.append(self._task("revive", step, self._view.attempts[step], self._values.of(step)))
             case Settle(step, state, reason):
-                self._record("settled", step, state, {"reason": reason})
+                error = self._errors.pop(step, None) if state is StepState.FAILED else None
+                self._record("settled", step, state, {"reason": reason} | ({"error": error} if error else {}))
             case Pause(step):
                 self._record("paused", step, StepState.PAUSED, {})
             case Delay(step, number):
@@ -181,6 +197,7 @@ class Runner:
 
     def _start(self, step: StepId, attempt: int) -> Sequence[Event]:
         planned = self._steps[step]
+        self._began[step] = time.monotonic()
         self._record("intent", step, StepState.RUNNING, {"fingerprint": planned.fingerprint}, attempt)
         try:
             if planned.foreach is not None:
@@ -200,7 +217,7 @@ class Runner:
         items = self._mask.data(self._values.items(planned))
         cells = tuple(foreach_cells(planned, items))
         self._values.add(planned.id, cells)
-        body = {"outputs": {"items": items}, "cells": [_row(cell) for cell in cells]}
+        body = {"outputs": {"items": items}, "cells": [_row(cell) for cell in cells], "took_s": self._took(planned.id)}
         self._record("expanded", planned.id, StepState.SUCCEEDED, body, attempt)
         return Expanded(planned.id, cells)
 
@@ -210,7 +227,7 @@ class Runner:
             self._deadlines.setdefault(planned.id, now + planned.deadline)
         limits = [seconds for seconds in (planned.timeout, self._time_left(planned.id)) if seconds is not None]
         if limits:
-            self._set_timer(max(0.0, min(limits)), "timeout", planned.id, attempt)
+            self._timers.set(max(0.0, min(limits)), "timeout", planned.id, attempt)
 
     def _time_left(self, step: StepId) -> float | None:
         """Return the seconds that a step still has for all of its attempts; None for no limit."""
@@ -255,14 +272,20 @@ class Runner:
         ):  # no fault of the step: it goes on when there is space
             state = StepState.INTERRUPTED
             self._storage = DiskFull(result.error["what"], hint=result.error["hint"], where=step)
-        body: dict[str, Any] = {"reason": result.reason, "cpu_s": round(result.cpu_s, 6)}
+        body: dict[str, Any] = {"reason": result.reason, "took_s": self._took(step), "cpu_s": round(result.cpu_s, 6)}
+        if result.memory_bytes:
+            body["memory_bytes"] = result.memory_bytes
         if result.outputs is not None:
             body["outputs"] = result.outputs
             self._values.put(step, result.outputs)
         if result.error:
-            body["error"] = result.error
+            body["error"] = self._errors[step] = result.error
         self._record("outcome", step, state, body, attempt)
         return Ended(step, state, kind, result.reason, last=last)
+
+    def _took(self, step: StepId) -> float:
+        """Return the seconds since the attempt in flight began, whatever has been done to the clock of the machine."""
+        return round(time.monotonic() - self._began.pop(step, time.monotonic()), 6)
 
     def _is_last(self, step: StepId, attempt: int, kind: ErrorClass | None) -> bool:
         """Whether a step that would be tried again has no time for that: it would be over before the next attempt."""
@@ -286,14 +309,9 @@ class Runner:
 
     def _delay(self, step: StepId, failed_attempt: int) -> None:
         seconds = delay_before_next(self._steps[step].retry, self._number(step, failed_attempt))
-        self._record(
-            "retry",
-            step,
-            StepState.RETRYING,
-            {"reason": f"again in {format_duration(seconds)}"},
-            failed_attempt,
-        )
-        self._set_timer(seconds, "retry", step, failed_attempt)
+        body = {"reason": f"again in {format_duration(seconds)}", "delay_s": round(seconds, 6)}
+        self._record("retry", step, StepState.RETRYING, body, failed_attempt)
+        self._timers.set(seconds, "retry", step, failed_attempt)
 
     def _record(
         self, kind: str, step: StepId, state: StepState, body: Mapping[str, Any], attempt: int | None = None
@@ -301,19 +319,12 @@ class Runner:
         number = self._view.attempts[step] if attempt is None else attempt
         self._records.append(journal_event.Event(kind, self._place.run, step, number, state, time.time_ns(), body))
 
-    def _set_timer(self, seconds: float, kind: str, step: StepId, attempt: int) -> None:
-        heapq.heappush(self._timers, (time.monotonic() + seconds, len(self._timers), kind, step, attempt))
-
     def _await(self) -> list[Event]:
         """Wait until something happens; returns what the core has to hear about."""
-        moments = [
-            moment for moment in (self._timers[0][0] if self._timers else None, self._pool.next_kill()) if moment
-        ]
-        seconds = min(_LONGEST_WAIT, max(0.0, min(moments) - time.monotonic())) if moments else None
-        ready = wait([*self._pool.connections(), self._signals.descriptor], seconds)
-        events: list[Event] = []
-        if self._signals.descriptor in ready:
-            events.append(StopAsked(self._signals.take()))
+        next_look = self._looked + _LOOK
+        moments = [moment for moment in (self._timers.next, self._pool.next_kill(), next_look) if moment]
+        ready = wait([*self._pool.connections(), self._signals.descriptor], max(0.0, min(moments) - time.monotonic()))
+        events = self._asked()
         for connection in ready:
             if isinstance(connection, Connection):
                 events.extend(self._receive(connection))
@@ -323,14 +334,45 @@ class Runner:
             events.append(StopAsked(Stop.SAFELY))
         return events
 
+    def _asked(self) -> list[Event]:
+        """Return what a person asked for: by a signal, or from another process through the journal."""
+        events: list[Event] = []
+        stop = self._signals.take()
+        now = time.monotonic()
+        if now >= self._looked + _LOOK:
+            self._looked = now
+            asked, answers = self._control.heard()
+            stop = self._signals.ask(asked)
+            events.extend(self._answered(step, answer) for step, answer in answers.items() if step in self._steps)
+            self._look_after_attempts()
+        if stop > self._view.stop:
+            events.append(StopAsked(stop))
+        return events
+
+    def _look_after_attempts(self) -> None:
+        for step in self._vitals.silent():
+            self._pool.end(step, SILENT)
+        self._vitals.write()
+
+    def _answered(self, step: StepId, answer: Answer) -> Event:
+        self._answers[step] = answer
+        record = next(each for each in self._control.steps() if each.id == step)
+        if answer_of(record, self._answers) is None or runs_again(record, answer):
+            return Answered(step)
+        return Answered(step, with_answer(self._steps[step], answer), verdict(record, answer))
+
     def _receive(self, connection: Connection) -> list[Event]:
         received = self._pool.receive(connection)
         if received is None:
             return []
         task, message = received
         if isinstance(message, Progress):
-            self._listener.progressed(task.step, replace(message, note=self._mask.text(message.note)))
+            message = replace(message, note=self._mask.text(message.note))
+            self._listener.progressed(task.step, message)
+        if isinstance(message, Progress | Beat):
+            self._vitals.heard(task.step, message)
             return []
+        self._vitals.ended(task.step)
         result = self._after_death(task, message) if isinstance(message, Died) else message
         if task.kind == "revive":
             return [self._revived(task, result)]
@@ -351,6 +393,11 @@ class Runner:
         error: RallyflowError
         if died.ending == "timeout":
             error = self._timed_out(self._steps[task.step])
+        elif died.ending == SILENT:
+            error = WorkerSilent(
+                f"the worker process gave no sign of life for {format_duration(patience())}, and was killed",
+                hint="was it stopped, or the machine out of memory? RALLYFLOW_HEARTBEAT is how long it may be silent",
+            )
         else:
             cause = f"signal {-died.exit_code}" if died.exit_code < 0 else f"exit code {died.exit_code}"
             error = WorkerDied(
@@ -369,15 +416,13 @@ class Runner:
 
     def _due(self) -> list[Event]:
         events: list[Event] = []
-        now = time.monotonic()
-        while self._timers and self._timers[0][0] <= now:
-            _, _, kind, step, attempt = heapq.heappop(self._timers)
-            if self._view.attempts[step] != attempt:
+        for timer in self._timers.due():
+            if self._view.attempts[timer.step] != timer.attempt:
                 continue
-            if kind == "retry":
-                events.append(RetryDue(step))
-            elif self._view.states[step] is StepState.RUNNING:
-                self._pool.end(step, "timeout")
+            if timer.kind == "retry":
+                events.append(RetryDue(timer.step))
+            elif self._view.states[timer.step] is StepState.RUNNING:
+                self._pool.end(timer.step, "timeout")
         return events
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rallyflow.engine.answering import answer_of, is_done, plan_as_it_went, runs_again, verdict, was_in_flight
+from rallyflow.engine.attempt import describe
 from rallyflow.engine.locks import RunLock, wait_for_the_dead
 from rallyflow.engine.provenance import provenance
 from rallyflow.engine.runner import Listener, Place, Runner
@@ -19,7 +21,7 @@ from rallyflow.engine.signals import Signals
 from rallyflow.engine.undo import NotRemoved, undo
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, new_view
-from rallyflow.errors import StorageError, UsageError
+from rallyflow.errors import InFlight, StorageError, UsageError
 from rallyflow.journal.event import Event
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal, guarded
@@ -32,8 +34,10 @@ from rallyflow.model.states import RunState, StepState
 from rallyflow.model.step import Answer
 from rallyflow.settings import RESULTS, Home
 
-APPROVE = "approve"
-"""The step type whose whole work is to ask a person: its answer is its outcome."""
+IN_FLIGHT = InFlight(
+    "the engine ended while an attempt was in flight, and the step may not simply be repeated; run it again?",
+    hint="find out whether it did its work; then `rallyflow approve`, or `rallyflow approve --reject`",
+)
 _OPEN_AFTER_DEATH = frozenset({StepState.READY, StepState.RUNNING, StepState.RETRYING, StepState.REVIVING})
 
 
@@ -162,28 +166,6 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         return session.execute(plan, resumed_view(plan, steps, workers), values, listener, signals)
 
 
-def plan_as_it_went(plan: Plan, steps: Sequence[StepRecord], answers: Mapping[StepId, Answer]) -> Plan:
-    """Return a plan with what only the run knew: the steps of foreach steps, failures that a person has accepted."""
-    records = {step.id: step for step in steps}
-    for planned in plan.steps:
-        record = records.get(planned.id)
-        if planned.foreach is not None and record is not None and record.state is StepState.SUCCEEDED:
-            plan = plan.expanded(planned, record.outputs["items"])
-    return replace(plan, steps=tuple(_answered(step, answers.get(step.id)) for step in plan.steps))
-
-
-def _answered(step: PlannedStep, answer: Answer | None) -> PlannedStep:
-    """Return a step that pauses when it fails as one for which a person has decided what its failure means."""
-    if step.on_failure != "pause" or answer is None:
-        return step
-    return replace(step, on_failure="continue" if answer.approved else "stop")
-
-
-def is_done(step: PlannedStep, state: StepState) -> bool:
-    """Whether a step stays as an earlier session left it; a failure that nobody has decided about does not."""
-    return state is StepState.SUCCEEDED or (state.final and step.on_failure != "pause")
-
-
 def destroy(home: Home, run: RunId, listener: Listener) -> tuple[int, list[NotRemoved]]:
     """Remove everything that a run made; returns how many objects were booked and what is still there.
 
@@ -221,6 +203,7 @@ def resumed_view(plan: Plan, steps: list[StepRecord], workers: int) -> View:
         workers=workers,
         done=done,
         attempts={step.id: step.attempt for step in steps},
+        paused=frozenset(step.id for step in steps if was_in_flight(step)),
         revive=frozenset(
             step.id
             for step in plan.steps
@@ -268,24 +251,29 @@ def _reopen(session: Session, plan: Plan, answers: Mapping[StepId, Answer], list
     events = [Event("run_resumed", session.run, state=RunState.RUNNING, time_ns=now)]
     planned = {step.id: step for step in plan.steps}
     for step in session.reader.steps(session.run):
-        if step.state in _OPEN_AFTER_DEATH:
-            reason = {"reason": "in flight when the engine ended"}
-            events.append(Event("interrupted", session.run, step.id, step.attempt, StepState.INTERRUPTED, now, reason))
-        decided = step.state is StepState.PAUSED and step.uses != APPROVE and step.id in answers
-        if decided:
-            body = {"reason": _decided(step, answers[step.id]), "error": step.error}
-            events.append(Event("settled", session.run, step.id, step.attempt, StepState.FAILED, now, body))
-        elif not is_done(planned[step.id], step.state) and step.state is not StepState.PLANNED:
-            events.append(Event("reopened", session.run, step.id, step.attempt, StepState.PLANNED, now))
+        events += [replace(event, time_ns=now) for event in _reopened(planned[step.id], step, answer_of(step, answers))]
     session.journal.record(events)
     for event in events:
         listener.happened(event)
 
 
-def _decided(step: StepRecord, answer: Answer) -> str:
-    what = step.reason or str(step.error.get("what", "it failed"))
-    who = f" by {answer.by}" if answer.by else ""
-    return f"{what} ({'accepted' if answer.approved else 'not accepted'}{who})"
+def _reopened(planned: PlannedStep, step: StepRecord, answer: Answer | None) -> Iterator[Event]:
+    """Give what happens to a step when its run goes on."""
+
+    def event(kind: str, state: StepState, body: Mapping[str, Any]) -> Event:
+        return Event(kind, step.run, step.id, step.attempt, state, body=body)
+
+    if step.state in _OPEN_AFTER_DEATH:
+        yield event("interrupted", StepState.INTERRUPTED, {"reason": "in flight when the engine ended"})
+        if planned.ask and step.state is StepState.RUNNING:
+            yield event("paused", StepState.PAUSED, {"reason": IN_FLIGHT.what, "error": describe(IN_FLIGHT)})
+            return
+    if was_in_flight(step) and answer is None:
+        return
+    if step.state is StepState.PAUSED and answer is not None and not runs_again(step, answer):
+        yield event("settled", StepState.FAILED, {"reason": verdict(step, answer), "error": step.error})
+    elif not is_done(planned, step.state) and step.state is not StepState.PLANNED:
+        yield event("reopened", StepState.PLANNED, {})
 
 
 def _tears_down(teardown: str, state: RunState) -> bool:

@@ -42,6 +42,13 @@ class Signals:
             except BlockingIOError:
                 return Stop(min(self._count, int(Stop.NOW)))
 
+    def ask(self, stop: Stop) -> Stop:
+        """Count a request that came in another way; returns the stage that was reached."""
+        if stop > self._count:
+            self._count = int(stop)
+            self._told(stop)
+        return self.take()
+
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._count += 1
         if self._count > int(Stop.NOW):

@@ -50,6 +50,10 @@ class Graph:
             position={**self.position, **position},
         )
 
+    def replaced(self, step: PlannedStep) -> Graph:
+        """Return the graph with another step in the place of the one that has its id."""
+        return replace(self, steps={**self.steps, step.id: step})
+
     def free(self, claim: str, held: Mapping[str, int]) -> int:
         """Return how many units of a lock or limit nobody has."""
         return self.capacities.get(claim, 1) - held.get(claim, 0)
@@ -91,10 +95,12 @@ def new_view(
     done: Mapping[StepId, StepState] | None = None,
     attempts: Mapping[StepId, int] | None = None,
     revive: frozenset[StepId] = frozenset(),
+    paused: frozenset[StepId] = frozenset(),
 ) -> View:
     """Return the view of a run before `Begin`.
 
     `done` are the steps that stay as an earlier session left them; of these, `revive` are probed before they count.
+    `paused` wait for the answer of a person.
     """
     graph = Graph.of(plan)
     done = done or {}
@@ -105,8 +111,10 @@ def new_view(
         graph=graph,
         states=Map(
             {
-                step.id: StepState.REVIVING if step.id in revive else settled.get(step.id, StepState.PLANNED)
-                for step in plan.steps
+                **dict.fromkeys((step.id for step in plan.steps), StepState.PLANNED),
+                **settled,
+                **dict.fromkeys(revive, StepState.REVIVING),
+                **dict.fromkeys(paused, StepState.PAUSED),
             }
         ),
         attempts=Map({step.id: (attempts or {}).get(step.id, 0) for step in plan.steps}),
@@ -121,7 +129,7 @@ def new_view(
         running=Map(),
         free=workers,
         open=len(plan.steps) - len(settled),
-        tally=Map(_tally(settled)),
+        tally=Map(_tally({**settled, **dict.fromkeys(paused, StepState.PAUSED)})),
     )
 
 

@@ -21,6 +21,8 @@ from types import FrameType
 
 from rallyflow.engine.attempt import Result, Task, perform
 from rallyflow.engine.masking import output_to
+from rallyflow.engine.metering import Meter
+from rallyflow.engine.vitals import BEAT, Beat
 from rallyflow.journal.store import Journal
 from rallyflow.masking import Mask
 from rallyflow.model.states import StepState
@@ -50,9 +52,10 @@ def work(connection: Connection, guardian: int, directory: Path) -> None:
     threading.Thread(target=_read, args=(connection, tasks, stop), name="pipe", daemon=True).start()
     journals: dict[Path, Journal] = {}
     sending = threading.Lock()
+    pulse = _Pulse(connection, sending)
     while (task := tasks.get()) is not None:
-        with _logging_to(task):
-            result = _perform(task, journals, stop, _Reporter(connection, sending))
+        with _logging_to(task), pulse.of_attempt() as meter:
+            result = _perform(task, journals, stop, _Reporter(connection, sending), meter)
         stop.clear()
         with sending, contextlib.suppress(BrokenPipeError):
             connection.send(result)
@@ -65,13 +68,45 @@ def _keep_descriptors() -> None:
             os.set_inheritable(int(name), int(name) <= 2)
 
 
-def _perform(task: Task, journals: dict[Path, Journal], stop: threading.Event, report: _Reporter) -> Result:
+def _perform(
+    task: Task, journals: dict[Path, Journal], stop: threading.Event, report: _Reporter, meter: Meter
+) -> Result:
     try:
         if task.journal not in journals:
             journals[task.journal] = Journal(task.journal)
-        return perform(task, journals[task.journal], stop, report)
+        return perform(task, journals[task.journal], stop, report, meter)
     except _Ended:
         return Result(StepState.CANCELLED, reason="ended by the engine")
+
+
+class _Pulse:
+    """A thread that tells the engine, as long as an attempt is in flight, that this process lives, and what it uses."""
+
+    def __init__(self, connection: Connection, sending: threading.Lock) -> None:
+        self._connection = connection
+        self._sending = sending
+        self._meter: Meter | None = None
+        self._busy = threading.Event()
+        threading.Thread(target=self._beat, name="pulse", daemon=True).start()
+
+    @contextlib.contextmanager
+    def of_attempt(self) -> Iterator[Meter]:
+        """Beat inside the block; gives what measures the attempt."""
+        self._meter = Meter()
+        self._busy.set()
+        try:
+            yield self._meter
+        finally:
+            self._busy.clear()
+
+    def _beat(self) -> None:
+        while self._busy.wait():
+            time.sleep(BEAT)
+            meter = self._meter
+            if meter is not None and self._busy.is_set():
+                beat = Beat(*meter.sample())
+                with self._sending, contextlib.suppress(OSError):
+                    self._connection.send(beat)
 
 
 class _Reporter:

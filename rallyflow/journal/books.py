@@ -1,4 +1,4 @@
-"""The ledger of resources and the book of parts of one attempt, durable at every call."""
+"""The ledger of resources and the book of parts of one attempt, durable at every call; and how far attempts are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rallyflow.journal.portable import portable
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal, append, now_ns
 from rallyflow.model.ids import RunId, StepId
-from rallyflow.model.records import Part, Resource
+from rallyflow.model.records import Part, Reading, Resource
 from rallyflow.model.states import ResourceState
 
 
@@ -116,3 +116,36 @@ class JournalParts:
     def mine(self, table: str) -> Sequence[Part]:
         """Return the booked parts of this step (all attempts) of one table."""
         return self._reader.parts(self._owner[0], step=self._owner[1], table=table)
+
+
+class ProgressBook:
+    """How far the attempts of a run are, for readers in other processes. Not durable: who needs it looks now."""
+
+    def __init__(self, path: Path, run: RunId) -> None:
+        """Write into the journal at `path`."""
+        self._journal = Journal(path, durable=False)
+        self._run = run
+
+    def write(self, readings: Sequence[Reading]) -> None:
+        """Write how far attempts are, over what was known of their steps."""
+        with self._journal.transaction() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO progress "
+                "(run, step, attempt, done, total, note, cpu_s, memory_bytes, heard_ns) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        *(self._run, each.step, each.attempt, each.done, each.total, each.note),
+                        *(each.cpu_s, each.memory_bytes, each.heard_ns),
+                    )
+                    for each in readings
+                ],
+            )
+
+    def close(self) -> None:
+        """Forget what is of interest only while the run goes on."""
+        try:
+            with self._journal.transaction() as connection:
+                connection.execute("DELETE FROM progress WHERE run = ?", (self._run,))
+        finally:
+            self._journal.close()

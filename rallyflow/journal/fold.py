@@ -85,8 +85,11 @@ def _intent(connection: sqlite3.Connection, event: Event) -> None:
 def _paused(connection: sqlite3.Connection, event: Event) -> None:
     """Pause a step; what went wrong stays in sight."""
     connection.execute(
-        "UPDATE step SET state = ?, reason = coalesce(?, reason) WHERE run = ? AND id = ?",
-        (event.state, event.body.get("reason"), event.run, event.step),
+        "UPDATE step SET state = ?, reason = coalesce(?, reason), error = coalesce(?, error) WHERE run = ? AND id = ?",
+        (
+            *(event.state, event.body.get("reason")),
+            *(dump(event.body["error"]) if "error" in event.body else None, event.run, event.step),
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from rallyflow.journal.event import Event
 from rallyflow.journal.portable import local
 from rallyflow.journal.store import Journal
 from rallyflow.model.ids import RunId, StepId
-from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
+from rallyflow.model.records import Part, Reading, Resource, RunRecord, StepRecord
 from rallyflow.model.states import ResourceState, RunState, StepState
 from rallyflow.model.step import Answer
 
@@ -28,7 +28,8 @@ _DURATIONS = (
     "SELECT step.id, step.name, step.uses, took_ns FROM step WHERE state = 'succeeded' AND took_ns > 0 "
     "AND run IN (SELECT id FROM run WHERE name = ? ORDER BY rowid DESC LIMIT 10)"
 )
-_ANSWERS = "SELECT step, time_ns, body FROM event WHERE run = ? AND kind = 'answered' ORDER BY seq"
+_ANSWERS = "SELECT step, attempt, time_ns, body FROM event WHERE run = ? AND seq > ? AND kind = 'answered' ORDER BY seq"
+_PROGRESS = "SELECT step, attempt, done, total, note, cpu_s, memory_bytes, heard_ns FROM progress WHERE run = ?"
 _RESOURCES = (
     "SELECT id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns, expires_ns "
     "FROM resource "
@@ -101,12 +102,25 @@ class JournalReader:
             for seq, kind, run, step, attempt, state, time_ns, body in rows
         ]
 
-    def answers(self, run: str) -> dict[StepId, Answer]:
-        """Return the last answer of a person to each step that has one."""
-        found = ((step, time_ns, json.loads(body)) for step, time_ns, body in self.journal.query(_ANSWERS, (run,)))
+    def last_event(self) -> int:
+        """Return the number of the last event of all runs; 0 when there is none."""
+        return int(self.journal.query("SELECT coalesce(max(seq), 0) FROM event")[0][0])
+
+    def asked(self, run: str, kind: str, after: int) -> list[Event]:
+        """Return the events of one kind that a run has behind a sequence number."""
+        return [event for _, event in self.events(run, after) if event.kind == kind]
+
+    def progress(self, run: str) -> dict[StepId, Reading]:
+        """Return how far the attempts of a live run are, by step."""
+        return {StepId(step): Reading(StepId(step), *rest) for step, *rest in self.journal.query(_PROGRESS, (run,))}
+
+    def answers(self, run: str, *, after: int = 0) -> dict[StepId, Answer]:
+        """Return the last answer of a person to each step that has one, behind a sequence number."""
+        rows = self.journal.query(_ANSWERS, (run, after))
+        found = ((step, attempt, time_ns, json.loads(body)) for step, attempt, time_ns, body in rows)
         return {
-            StepId(step): Answer(bool(body["approved"]), body["values"], str(body.get("by", "")), time_ns)
-            for step, time_ns, body in found
+            StepId(step): Answer(bool(body["approved"]), body["values"], str(body.get("by", "")), time_ns, attempt)
+            for step, attempt, time_ns, body in found
         }
 
     def resources(self, run: str | None = None, *, step: str | None = None, open_only: bool = True) -> list[Resource]:

@@ -91,6 +91,11 @@ class Journal:
         with self._lock, guarded(self.path):
             return self._connection.execute(sql, parameters).fetchall()
 
+    def data_version(self) -> int:
+        """Return a number that changes when another connection has written; the cheapest thing to poll."""
+        with self._lock, guarded(self.path):
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
     def create_run(self, run: RunRecord, plan: Plan, events: Sequence[Event] = ()) -> None:
         """Book a new run with all of its steps as planned, and what has happened to them already."""
         body = {

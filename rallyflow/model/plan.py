@@ -44,6 +44,7 @@ class PlannedStep:
     claims: tuple[tuple[str, int], ...] = ()  # of locks and limits, with units: `lock:load`, `limit:api`
     on_failure: OnFailure = "stop"
     inline: bool = False
+    ask: bool = False  # a person decides whether it runs again when its engine died in the middle of an attempt
     revivable: bool = False  # leaves something running, which a resumed run has to probe before it uses it
     where: str = ""  # file:line:column
     scope: str = ""  # the workflow step that it is inside of, by id; empty at the top

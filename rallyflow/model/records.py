@@ -83,3 +83,17 @@ class Part:
     table: str
     path: Path
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far the attempt of a step is, and what it uses, with all of its processes."""
+
+    step: StepId
+    attempt: int
+    done: float
+    total: float  # 0 is unknown
+    note: str
+    cpu_s: float
+    memory_bytes: int
+    heard_ns: int  # since the epoch, UTC

@@ -41,7 +41,9 @@ class OnResume(StrEnum):
     """What `resume` does with an attempt that was in flight when its engine died."""
 
     IDEMPOTENT = "idempotent"  # run it again
-    RECONCILE = "reconcile"  # remove what it made, found by the ledger and by name, then run it again
+    RECONCILE = (
+        "reconcile"  # look for what it made, by the ledger and by name: take it over, or remove it and make anew
+    )
     WATERMARK = "watermark"  # keep the parts it booked, remove what it made, run the rest
     MANUAL = "manual"  # stop and ask a person
 
@@ -105,6 +107,7 @@ class Answer:
     values: Mapping[str, Any] = field(default_factory=dict)
     by: str = ""
     time_ns: int = 0  # since the epoch, UTC
+    attempt: int = 0  # that had asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,21 @@ class StepType(ABC, Generic[InputsT, OutputsT]):
         """Return the model of the outputs for `with:` as the file has it, which may hold expressions, or be wrong."""
         del inputs
         return cls.Outputs
+
+    @classmethod
+    def on_resume_for(cls, inputs: Mapping[str, Any]) -> OnResume:
+        """Return what `resume` does with an attempt with this `with:`, as the file has it."""
+        del inputs
+        return cls.on_resume
+
+    def adopt(self, inputs: InputsT, context: StepContext) -> Outcome[OutputsT] | None:
+        """Take over what an attempt with the same inputs had made when its engine died.
+
+        Looks for the objects that `context.ledger.open()` has, by id or by name. Returns the outcome when all that the
+        step makes is there and answers; None to have it removed and made anew, which is the default.
+        """
+        del inputs, context
+        return None
 
     @abstractmethod
     def run(self, inputs: InputsT, context: StepContext) -> Outcome[OutputsT]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -25,6 +26,9 @@ class ShellInputs(StepModel):
     cwd: Path | None = Field(None, description="Where it runs; default: where rallyflow was started")
     allow: tuple[int, ...] = Field((0,), description="Exit codes that mean success")
     failed: tuple[int, ...] = Field((), description="Exit codes that mean: measured, and bad (state failed)")
+    repeatable: bool = Field(
+        True, description="Whether it may run again when it was cut off in the middle; if not, a person is asked"
+    )
 
 
 class ShellOutputs(StepModel):
@@ -41,6 +45,11 @@ class Shell(StepType[ShellInputs, ShellOutputs]):
     Outputs = ShellOutputs
     on_resume: ClassVar[OnResume] = OnResume.IDEMPOTENT
     repeatable: ClassVar[bool] = False
+
+    @classmethod
+    def on_resume_for(cls, inputs: Mapping[str, Any]) -> OnResume:
+        """Return that a person is asked when the file says that the command is not repeatable."""
+        return OnResume.MANUAL if inputs.get("repeatable", True) is False else cls.on_resume
 
     def run(self, inputs: ShellInputs, context: StepContext) -> Outcome[ShellOutputs]:
         environment = {

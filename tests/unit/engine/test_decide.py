@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rallyflow.engine.answering import is_done
 from rallyflow.engine.decide import decide
 from rallyflow.engine.messages import (
+    Answered,
     Begin,
     Delay,
     Ended,
@@ -27,7 +29,7 @@ from rallyflow.engine.messages import (
     Stop,
     StopAsked,
 )
-from rallyflow.engine.session import is_done, resumed_view
+from rallyflow.engine.session import resumed_view
 from rallyflow.engine.view import failed, new_view, succeeded
 from rallyflow.errors import ErrorClass
 from rallyflow.model.ids import RunId, StepId
@@ -112,6 +114,7 @@ class Harness:
     journal: dict[StepId, tuple[StepState, int]] = field(default_factory=dict)
     snapshots: list[dict[StepId, tuple[StepState, int]]] = field(default_factory=list)
     started: list[StepId] = field(default_factory=list)
+    answer: str = ""  # what a person, who is there at once, says to every step that pauses
 
     def __post_init__(self):
         for step in self.case.plan.steps:
@@ -210,10 +213,16 @@ class Harness:
         options = [("end", step) for step in sorted(self.running)]
         options += [("revive", step) for step in sorted(self.reviving)]
         options += [("timer", step) for step in sorted(self.timers)]
+        if self.answer:
+            paused = (step for step, state in self.view.states.items() if state is StepState.PAUSED)
+            options += [("answer", step) for step in sorted(paused)]
         assert options, f"deadlock: {dict(self.view.states)}"
         kind, step = choose(options)
         if kind == "end":
             self.tell(self.end(step))
+        elif kind == "answer":
+            decided = replace(self.view.graph.steps[step], on_failure=self.answer)
+            self.tell(Answered(step, decided, "decided"))
         elif kind == "timer":
             self.timers.discard(step)
             self.tell(RetryDue(step))
@@ -292,6 +301,31 @@ def test_a_stop_starts_nothing_new_and_leaves_what_resume_can_take_up(case, data
     assert len(harness.started) == started
     assert harness.finished is (RunState.CANCELLED if stop is Stop.NOW else RunState.INTERRUPTED)
     assert resumed(case, harness.journal).run(first) == fresh(case).run(first)
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases(), st.sampled_from(["stop", "continue"]), st.data())
+def test_an_answer_to_a_failure_while_the_run_goes_on_is_as_if_the_file_had_said_so(case, answer, data):
+    decided = [
+        replace(step, on_failure=answer if step.on_failure == "pause" else step.on_failure) for step in case.plan.steps
+    ]
+    expected = fresh(replace(case, plan=replace(case.plan, steps=tuple(decided)))).run(first)
+    pausing = {step.name for step in case.plan.steps if step.on_failure == "pause"}
+    harness = replace(fresh(case), answer=answer)
+
+    def choose(options):
+        answers = [option for option in options if option[0] == "answer"]
+        return answers[0] if answers and harness.view.open == len(answers) else data.draw(st.sampled_from(options))
+
+    harness.tell(Begin())
+    while harness.finished is None or (harness.finished is RunState.PAUSED and not harness.running):
+        if harness.finished is RunState.PAUSED:
+            return  # nobody answered in time: the next session takes the answer up
+        harness.next(choose)
+    for step, (state, _) in harness.journal.items():
+        name = harness.view.graph.steps[step].name
+        failed = name in pausing and expected[step] in (StepState.ERRORED, StepState.INCONCLUSIVE)
+        assert state is (StepState.FAILED if failed else expected[step])
 
 
 def resumed(case, journal, *, alive=True):

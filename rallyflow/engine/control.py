@@ -1,0 +1,39 @@
+"""Hears what other processes ask of a live run through its journal: to stop, or to take the answer of a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rallyflow.engine.messages import Stop
+from rallyflow.journal.reader import JournalReader
+from rallyflow.model.ids import RunId, StepId
+from rallyflow.model.records import StepRecord
+from rallyflow.model.step import Answer
+
+STOP_ASKED = "stop_asked"
+"""The kind of event by which another process asks a run to end; its body has the `stage`, 1 or 2, and `by`."""
+
+
+class Control:
+    """The requests that came since it was last asked."""
+
+    def __init__(self, reader: JournalReader, run: RunId) -> None:
+        """Begin to listen: what was asked before is of an earlier session."""
+        self._reader = reader
+        self._run = run
+        self._version = -1
+        self._seen = reader.last_event()
+
+    def heard(self) -> tuple[Stop, Mapping[StepId, Answer]]:
+        """Return how urgently the run was asked to end, and the answers that were given. Costs some microseconds."""
+        version = self._reader.journal.data_version()
+        if version == self._version:
+            return Stop.NO, {}
+        self._version = version
+        since, self._seen = self._seen, self._reader.last_event()
+        stages = [int(event.body.get("stage", 1)) for event in self._reader.asked(self._run, STOP_ASKED, since)]
+        return Stop(min(max(stages, default=0), int(Stop.NOW))), self._reader.answers(self._run, after=since)
+
+    def steps(self) -> list[StepRecord]:
+        """Return the steps as the journal has them now."""
+        return self._reader.steps(self._run)
