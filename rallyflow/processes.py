@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import select
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +51,44 @@ def alive(pid: int) -> bool:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def identity() -> str:
+    """Return what tells this process from any other, on any machine and at any time."""
+    return json.dumps(
+        {"host": socket.gethostname(), **_place(), "pid": os.getpid(), "started": _started(os.getpid())}, sort_keys=True
+    )
+
+
+def lives(identity: str) -> bool | None:
+    """Whether the process of an `identity` still lives, perhaps stopped; None where that can't be known from here."""
+    other = json.loads(identity)
+    if other["host"] != socket.gethostname():
+        return None
+    here = _place()
+    if other["boot"] != here["boot"]:
+        return False
+    if other["namespace"] != here["namespace"]:
+        return None
+    return alive(other["pid"]) and _started(other["pid"]) == other["started"]
+
+
+def _place() -> dict[str, str]:
+    """Return where process ids have the same meaning: since this boot of the machine, in this namespace."""
+    return {
+        "boot": Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
+        "namespace": str(Path("/proc/self/ns/pid").readlink()),
+    }
+
+
+def _started(pid: int) -> int:
+    """Return when a process was started, in ticks since the boot; 0 when there is none."""
+    try:
+        return int(
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        )
+    except (OSError, IndexError):
+        return 0
 
 
 ALIVE = "alive.lock"

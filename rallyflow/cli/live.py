@@ -128,7 +128,7 @@ class Lines:
                 return self._line("succeeded", event.step, "kept: still answers")
             case "settled" if event.state != StepState.SKIPPED:
                 return f"  {event.step}: {reason}"
-            case "settled" | "retry" | "interrupted" | "paused":
+            case "settled" | "retry" | "interrupted" | "paused" | "waiting":
                 return self._line(event.state, event.step, reason)
         return ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from rallyflow.compile.cells import Growing
 from rallyflow.compile.diagnostics import Source
 from rallyflow.compile.files import File, Files
+from rallyflow.compile.params import variable_of
 from rallyflow.compile.reader import read_bytes, read_text
 from rallyflow.compile.unit import Place, Unit
 from rallyflow.model.plan import Plan
@@ -40,10 +42,10 @@ def _compile(data: Any, source: Source, given: Mapping[str, Any], raw: bytes) ->
     unit = Unit(file, files, Place(given=given, environment=None, chain=(file.path.resolve(),)), Growing())
     unit.compile()
     files.stop_if_any()
-    return unit, _plan(unit, file, files)
+    return unit, _plan(unit, file, files, given)
 
 
-def _plan(unit: Unit, file: File, files: Files) -> Plan:
+def _plan(unit: Unit, file: File, files: Files, given: Mapping[str, Any]) -> Plan:
     header = unit.header
     assert header is not None  # noqa: S101 - its errors would have been raised before
     return Plan(
@@ -52,6 +54,7 @@ def _plan(unit: Unit, file: File, files: Files) -> Plan:
         steps=tuple(unit.plan.steps.values()),
         groups=unit.plan.groups,
         params=unit.params.known,
+        given=tuple(name for name in unit.params.known if name in given or variable_of(name) in os.environ),
         secrets=unit.plan.secrets,
         teardown=header.teardown,
         ttl=header.ttl,

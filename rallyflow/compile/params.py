@@ -74,10 +74,15 @@ def resolve_params(
 def _pick(name: str, spec: Param, given: Mapping[str, Any], environment: Mapping[str, str]) -> tuple[Any, str]:
     if name in given:
         return given[name], " as given"
-    variable = ENVIRONMENT_PREFIX + name.upper().replace("-", "_")
+    variable = variable_of(name)
     if variable in environment:
         return environment[variable], f" from {variable}"
     return spec.default, ""
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable that gives a param."""
+    return ENVIRONMENT_PREFIX + name.upper().replace("-", "_")
 
 
 def _how_to_give(name: str, spec: Param) -> str:

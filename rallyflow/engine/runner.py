@@ -5,6 +5,7 @@ An intent is on the disk before its attempt starts, and an outcome before its de
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from rallyflow.engine import attempt as attempts
 from rallyflow.engine.answering import answer_of, runs_again, verdict, with_answer
 from rallyflow.engine.attempt import Result, Task
 from rallyflow.engine.control import Control
+from rallyflow.engine.deaths import result_of
 from rallyflow.engine.decide import decide
 from rallyflow.engine.messages import (
     Answered,
@@ -42,15 +44,22 @@ from rallyflow.engine.messages import (
     StopAsked,
 )
 from rallyflow.engine.pool import SILENT, Died, Pool
-from rallyflow.engine.retrying import delay_before_next, shortest_delay
+from rallyflow.engine.retrying import delay_before_next
+from rallyflow.engine.serving import Locks
 from rallyflow.engine.signals import Signals
-from rallyflow.engine.timers import Timers
+from rallyflow.engine.timekeeping import Timekeeper
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, failed, succeeded
-from rallyflow.engine.vitals import Beat, Vitals, patience
-from rallyflow.errors import DiskFull, ErrorClass, InputsInvalid, RallyflowError, TimedOut, WorkerDied, WorkerSilent
+from rallyflow.engine.vitals import Beat, Vitals
+from rallyflow.errors import (
+    DiskFull,
+    ErrorClass,
+    InputsInvalid,
+    StorageError,
+)
 from rallyflow.journal import event as journal_event
 from rallyflow.journal.books import ProgressBook
+from rallyflow.journal.leases import Leases
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal
 from rallyflow.masking import Mask
@@ -110,17 +119,18 @@ class Runner:
         self._signals = signals
         self._answers = dict(answers)
         self._pool = Pool(place.directory)
-        self._timers = Timers()
+        self._times = Timekeeper()
         self._control = Control(JournalReader(journal, place.home), place.run)
-        self._vitals = Vitals(ProgressBook(place.journal, place.run))
+        self._quick = Journal(place.journal, durable=False)  # for what is of no use after the power has failed
+        self._vitals = Vitals(ProgressBook(self._quick, place.run))
+        self._leases = Leases(self._quick, place.run)
+        self._locks = Locks(self._leases)
         self._errors: dict[StepId, Mapping[str, Any]] = {}  # of the last attempt of steps that have one
         self._looked = time.monotonic()
-        self._began: dict[StepId, float] = {}  # when the attempt in flight did, on the monotonic clock
         self._records: list[journal_event.Event] = []
         self._tasks: list[Task] = []
         self._finished: RunState | None = None
         self._storage: DiskFull | None = None
-        self._deadlines: dict[StepId, float] = {}  # on the monotonic clock
 
     @property
     def _steps(self) -> Mapping[StepId, PlannedStep]:
@@ -134,15 +144,22 @@ class Runner:
                 self._turn(self._await())
         finally:
             self._pool.close()
-            self._vitals.close()
+            self._leave_no_trace()
         if self._storage is not None:
             raise self._storage
         return self._finished
 
+    def _leave_no_trace(self) -> None:
+        """Take back what is of interest only while the session goes on; where that fails, nothing comes of it."""
+        with contextlib.suppress(StorageError):
+            self._vitals.close()
+            self._leases.release_all()
+        self._quick.close()
+
     def _turn(self, events: Sequence[Event]) -> None:
         """Decide about events and do what follows, in batches that share one commit."""
         queue = deque(events)
-        while queue:
+        while queue or self._records or self._tasks:
             while queue and len(self._records) < _BATCH:
                 self._view, commands = decide(self._view, queue.popleft())
                 for command in commands:
@@ -177,10 +194,7 @@ class Runner:
             case Delay(step, number):
                 self._delay(step, number)
             case Halt(step, stop):
-                if stop is Stop.NOW:
-                    self._pool.end(step, "cancelled")
-                else:
-                    self._pool.stop(step)
+                return self._halt(step, stop)
             case Finish(state):
                 self._finished = state
         return ()
@@ -196,8 +210,32 @@ class Runner:
         return Judged(step, holds)
 
     def _start(self, step: StepId, attempt: int) -> Sequence[Event]:
+        other = self._locks.take(self._steps[step], attempt)
+        if other is None:
+            return self._begin(step, attempt)
+        reason = f"waits for the lock {other.name}, which {other.describe()} has"
+        self._record("waiting", step, StepState.READY, {"reason": reason}, attempt - 1)
+        return ()
+
+    def _served(self) -> list[Event]:
+        """Start what another run has made room for."""
+        served = self._locks.served(self._view.graph.position, self._steps)
+        return [event for step, attempt in served for event in self._begin(step, attempt)]
+
+    def _halt(self, step: StepId, stop: Stop) -> Sequence[Event]:
+        if self._locks.leave(step):
+            state = StepState.CANCELLED if stop is Stop.NOW else StepState.INTERRUPTED
+            self._record("settled", step, state, {"reason": "it waited for a lock"})
+            return [Ended(step, state)]
+        if stop is Stop.NOW:
+            self._pool.end(step, "cancelled")
+        else:
+            self._pool.stop(step)
+        return ()
+
+    def _begin(self, step: StepId, attempt: int) -> Sequence[Event]:
         planned = self._steps[step]
-        self._began[step] = time.monotonic()
+        self._times.begin(step)
         self._record("intent", step, StepState.RUNNING, {"fingerprint": planned.fingerprint}, attempt)
         try:
             if planned.foreach is not None:
@@ -209,7 +247,7 @@ class Runner:
         if planned.inline:
             return [self._outcome(step, attempt, attempts.perform(task, self._journal, Flag(), lambda _progress: None))]
         self._tasks.append(task)
-        self._limit_time(planned, attempt)
+        self._times.limit(planned, attempt)
         return ()
 
     def _expand(self, planned: PlannedStep, attempt: int) -> Event:
@@ -217,21 +255,13 @@ class Runner:
         items = self._mask.data(self._values.items(planned))
         cells = tuple(foreach_cells(planned, items))
         self._values.add(planned.id, cells)
-        body = {"outputs": {"items": items}, "cells": [_row(cell) for cell in cells], "took_s": self._took(planned.id)}
+        body = {
+            "outputs": {"items": items},
+            "cells": [_row(cell) for cell in cells],
+            "took_s": self._times.took(planned.id),
+        }
         self._record("expanded", planned.id, StepState.SUCCEEDED, body, attempt)
         return Expanded(planned.id, cells)
-
-    def _limit_time(self, planned: PlannedStep, attempt: int) -> None:
-        now = time.monotonic()
-        if planned.deadline is not None:
-            self._deadlines.setdefault(planned.id, now + planned.deadline)
-        limits = [seconds for seconds in (planned.timeout, self._time_left(planned.id)) if seconds is not None]
-        if limits:
-            self._timers.set(max(0.0, min(limits)), "timeout", planned.id, attempt)
-
-    def _time_left(self, step: StepId) -> float | None:
-        """Return the seconds that a step still has for all of its attempts; None for no limit."""
-        return self._deadlines[step] - time.monotonic() if step in self._deadlines else None
 
     def _task(self, kind: str, step: StepId, attempt: int, data: Mapping[str, Any]) -> Task:
         planned = self._steps[step]
@@ -262,17 +292,23 @@ class Runner:
     def _outcome(self, step: StepId, attempt: int, result: Result) -> Event:
         """Book how an attempt ended, and return it as the core wants to hear it."""
         result = self._masked(result)
+        self._locks.release(step)
         state = result.state
         kind = ErrorClass(result.error["kind"]) if result.error else None
-        last = self._is_last(step, attempt, kind)
+        planned = self._steps[step]
+        last = self._times.is_last(planned, self._number(step, attempt), kind)
         if last:
-            result = replace(result, error={**result.error, "what": f"{result.error['what']}; {self._no_more(step)}"})
+            result = replace(result, error=_without_time(result.error, planned))
         if (
             result.error and result.error["code"] == DiskFull.code
         ):  # no fault of the step: it goes on when there is space
             state = StepState.INTERRUPTED
             self._storage = DiskFull(result.error["what"], hint=result.error["hint"], where=step)
-        body: dict[str, Any] = {"reason": result.reason, "took_s": self._took(step), "cpu_s": round(result.cpu_s, 6)}
+        body: dict[str, Any] = {
+            "reason": result.reason,
+            "took_s": self._times.took(step),
+            "cpu_s": round(result.cpu_s, 6),
+        }
         if result.memory_bytes:
             body["memory_bytes"] = result.memory_bytes
         if result.outputs is not None:
@@ -282,20 +318,6 @@ class Runner:
             body["error"] = self._errors[step] = result.error
         self._record("outcome", step, state, body, attempt)
         return Ended(step, state, kind, result.reason, last=last)
-
-    def _took(self, step: StepId) -> float:
-        """Return the seconds since the attempt in flight began, whatever has been done to the clock of the machine."""
-        return round(time.monotonic() - self._began.pop(step, time.monotonic()), 6)
-
-    def _is_last(self, step: StepId, attempt: int, kind: ErrorClass | None) -> bool:
-        """Whether a step that would be tried again has no time for that: it would be over before the next attempt."""
-        retry, number, left = self._steps[step].retry, self._number(step, attempt), self._time_left(step)
-        if left is None or kind not in retry.on or number >= retry.attempts:
-            return False
-        return left <= shortest_delay(retry, number)
-
-    def _no_more(self, step: StepId) -> str:
-        return f"its timeout of {format_duration(self._steps[step].deadline or 0)} in all leaves no time to try again"
 
     def _number(self, step: StepId, attempt: int) -> int:
         """Return the number of an attempt in this session, from 1."""
@@ -311,7 +333,7 @@ class Runner:
         seconds = delay_before_next(self._steps[step].retry, self._number(step, failed_attempt))
         body = {"reason": f"again in {format_duration(seconds)}", "delay_s": round(seconds, 6)}
         self._record("retry", step, StepState.RETRYING, body, failed_attempt)
-        self._timers.set(seconds, "retry", step, failed_attempt)
+        self._times.set(seconds, "retry", step, failed_attempt)
 
     def _record(
         self, kind: str, step: StepId, state: StepState, body: Mapping[str, Any], attempt: int | None = None
@@ -322,7 +344,7 @@ class Runner:
     def _await(self) -> list[Event]:
         """Wait until something happens; returns what the core has to hear about."""
         next_look = self._looked + _LOOK
-        moments = [moment for moment in (self._timers.next, self._pool.next_kill(), next_look) if moment]
+        moments = [moment for moment in (self._times.next, self._pool.next_kill(), next_look) if moment]
         ready = wait([*self._pool.connections(), self._signals.descriptor], max(0.0, min(moments) - time.monotonic()))
         events = self._asked()
         for connection in ready:
@@ -345,6 +367,8 @@ class Runner:
             stop = self._signals.ask(asked)
             events.extend(self._answered(step, answer) for step, answer in answers.items() if step in self._steps)
             self._look_after_attempts()
+            if stop is Stop.NO:
+                events.extend(self._served())
         if stop > self._view.stop:
             events.append(StopAsked(stop))
         return events
@@ -353,6 +377,8 @@ class Runner:
         for step in self._vitals.silent():
             self._pool.end(step, SILENT)
         self._vitals.write()
+        with contextlib.suppress(StorageError):
+            self._locks.renew()
 
     def _answered(self, step: StepId, answer: Answer) -> Event:
         self._answers[step] = answer
@@ -373,10 +399,11 @@ class Runner:
             self._vitals.heard(task.step, message)
             return []
         self._vitals.ended(task.step)
-        result = self._after_death(task, message) if isinstance(message, Died) else message
+        if isinstance(message, Died):
+            message = result_of(message, self._steps[task.step], self._times.left(task.step))
         if task.kind == "revive":
-            return [self._revived(task, result)]
-        return [self._outcome(task.step, task.attempt, result)]
+            return [self._revived(task, message)]
+        return [self._outcome(task.step, task.attempt, message)]
 
     def _revived(self, task: Task, result: Result) -> Event:
         """A thing that does not come back to life has to be made again, whatever the reason."""
@@ -387,36 +414,9 @@ class Runner:
             self._record("revived", task.step, StepState.SUCCEEDED, {"outputs": result.outputs}, task.attempt)
         return Revived(task.step, alive)
 
-    def _after_death(self, task: Task, died: Died) -> Result:
-        if died.ending == "cancelled":
-            return Result(StepState.CANCELLED, reason="cancelled")
-        error: RallyflowError
-        if died.ending == "timeout":
-            error = self._timed_out(self._steps[task.step])
-        elif died.ending == SILENT:
-            error = WorkerSilent(
-                f"the worker process gave no sign of life for {format_duration(patience())}, and was killed",
-                hint="was it stopped, or the machine out of memory? RALLYFLOW_HEARTBEAT is how long it may be silent",
-            )
-        else:
-            cause = f"signal {-died.exit_code}" if died.exit_code < 0 else f"exit code {died.exit_code}"
-            error = WorkerDied(
-                f"the worker process ended without a result ({cause})",
-                hint="was it killed, or out of memory?",
-            )
-        return attempts.failure(error)
-
-    def _timed_out(self, planned: PlannedStep) -> TimedOut:
-        left = self._time_left(planned.id)
-        if left is not None and left <= 0:
-            what = f"the step took longer than its timeout of {format_duration(planned.deadline or 0)} in all"
-        else:
-            what = f"the attempt took longer than its timeout of {format_duration(planned.timeout or 0)}"
-        return TimedOut(what, hint="raise `timeout:`, or look at the step's log for what it waited for")
-
     def _due(self) -> list[Event]:
         events: list[Event] = []
-        for timer in self._timers.due():
+        for timer in self._times.due():
             if self._view.attempts[timer.step] != timer.attempt:
                 continue
             if timer.kind == "retry":
@@ -424,6 +424,11 @@ class Runner:
             elif self._view.states[timer.step] is StepState.RUNNING:
                 self._pool.end(timer.step, "timeout")
         return events
+
+
+def _without_time(error: Mapping[str, Any], planned: PlannedStep) -> dict[str, Any]:
+    limit = format_duration(planned.deadline or 0)
+    return {**error, "what": f"{error['what']}; its timeout of {limit} in all leaves no time to try again"}
 
 
 def _row(step: PlannedStep) -> dict[str, Any]:

@@ -38,7 +38,7 @@ IN_FLIGHT = InFlight(
     "the engine ended while an attempt was in flight, and the step may not simply be repeated; run it again?",
     hint="find out whether it did its work; then `rallyflow approve`, or `rallyflow approve --reject`",
 )
-_OPEN_AFTER_DEATH = frozenset({StepState.READY, StepState.RUNNING, StepState.RETRYING, StepState.REVIVING})
+_OPEN_AFTER_DEATH = frozenset({StepState.RUNNING, StepState.RETRYING, StepState.REVIVING})
 
 
 @dataclass(frozen=True, slots=True)

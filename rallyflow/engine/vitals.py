@@ -105,5 +105,4 @@ class Vitals:
 
     def close(self) -> None:
         """Nothing is in flight any more."""
-        with contextlib.suppress(StorageError):
-            self._book.close()
+        self._book.clear()

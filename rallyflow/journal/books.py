@@ -130,9 +130,9 @@ class JournalParts:
 class ProgressBook:
     """How far the attempts of a run are, for readers in other processes. Not durable: who needs it looks now."""
 
-    def __init__(self, path: Path, run: RunId) -> None:
-        """Write into the journal at `path`."""
-        self._journal = Journal(path, durable=False)
+    def __init__(self, journal: Journal, run: RunId) -> None:
+        """Write into a journal, best one that is not durable."""
+        self._journal = journal
         self._run = run
 
     def write(self, readings: Sequence[Reading]) -> None:
@@ -151,10 +151,7 @@ class ProgressBook:
                 ],
             )
 
-    def close(self) -> None:
+    def clear(self) -> None:
         """Forget what is of interest only while the run goes on."""
-        try:
-            with self._journal.transaction() as connection:
-                connection.execute("DELETE FROM progress WHERE run = ?", (self._run,))
-        finally:
-            self._journal.close()
+        with self._journal.transaction() as connection:
+            connection.execute("DELETE FROM progress WHERE run = ?", (self._run,))

@@ -53,6 +53,11 @@ class PlannedStep:
     item: Any = None  # for one of those steps: its item
 
     @property
+    def locks(self) -> tuple[str, ...]:
+        """The names of the locks that it holds while it runs, also across runs."""
+        return tuple(name.removeprefix("lock:") for name, _ in self.claims if name.startswith("lock:"))
+
+    @property
     def go_on(self) -> bool:
         """Whether the steps that need it run all the same when it fails."""
         return self.on_failure == "continue"
@@ -78,6 +83,7 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     groups: Mapping[str, tuple[StepId, ...]]  # the cells of each matrix step, in order
     params: Mapping[str, Any] = field(default_factory=dict)
+    given: tuple[str, ...] = ()  # names of the params that do not have their default, but were given
     secrets: Mapping[str, SecretSource] = field(default_factory=dict)
     teardown: str = "always"
     ttl: float | None = None  # seconds that what the run makes outside may live; None is for ever
@@ -138,7 +144,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-_PLAIN = ("name", "file", "params", "teardown", "ttl", "outputs", "description", "limits", "files", "seeds")
+_PLAIN = ("name", "file", "params", "given", "teardown", "ttl", "outputs", "description", "limits", "files", "seeds")
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
@@ -157,6 +163,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
     return Plan(
         **{
             **data,
+            "given": tuple(data["given"]),
             "secrets": {name: SecretSource.model_validate(source) for name, source in data["secrets"].items()},
             "scopes": {name: Scope(**scope) for name, scope in data["scopes"].items()},
             "groups": {name: tuple(ids) for name, ids in data["groups"].items()},

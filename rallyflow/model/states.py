@@ -45,7 +45,16 @@ TRANSITIONS: dict[StepState, frozenset[StepState]] = {
             StepState.ERRORED,  # its condition has no value
         }
     ),
-    StepState.READY: frozenset({StepState.RUNNING, StepState.SKIPPED, StepState.CANCELLED, StepState.ERRORED}),
+    StepState.READY: frozenset(
+        {
+            StepState.RUNNING,
+            StepState.SKIPPED,
+            StepState.CANCELLED,
+            StepState.ERRORED,
+            StepState.INTERRUPTED,  # waited for a lock when the run was stopped
+            StepState.PLANNED,  # by `resume`, when it waited for a lock as its engine died
+        }
+    ),
     StepState.RUNNING: frozenset(
         {
             StepState.SUCCEEDED,
