@@ -127,7 +127,8 @@ def _print(plan: Plan, foreseen: Forecast, *, every: bool) -> None:
     say(f"\n{', '.join(f'{count} to {action}' for action, count in counts.items())}{total}")
     if foreseen.critical:
         say(f"critical path: {' -> '.join(_shortened(foreseen.critical))}")
-    say(f"afterwards what the run made is removed: {plan.teardown}")
+    expiry = f"; what stays expires after {format_duration(plan.ttl)}" if plan.ttl else ""
+    say(f"afterwards what the run made is removed: {plan.teardown}{expiry}")
     for name, value in plan.params.items():
         say(f"  param {name} = {value}")
     for name, seed in plan.seeds.items():

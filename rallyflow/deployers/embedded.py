@@ -53,7 +53,7 @@ class Embedded(Deployer[EmbeddedInputs]):
         """Start a new cloud, and return it once an authenticated request has been answered."""
         state = context.artifacts.absolute() / "state"
         settings = _settings(inputs, SecretStr(secrets.token_urlsafe(18)))
-        resource = context.ledger.intend(KIND, f"rf-{context.key}", detail={"state": str(state)})
+        resource = context.ledger.intend(KIND, context.tag, detail={"state": str(state)})
         context.report(Progress(note="starting the embedded cloud"))
         shutil.rmtree(state, ignore_errors=True)  # of a cloud that the ledger no longer knows: it has other passwords
         process.save_settings(state, settings)

@@ -186,6 +186,7 @@ def _context(task: Task, journal: Journal, stop: Event, report: Callable[[Progre
         guardian=task.guardian,
         secrets=task.secrets,
         answer=task.answer,
+        time_to_live=task.time_to_live,
         stop=stop,
         report=report,
     )

@@ -87,12 +87,13 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run lives."""
+    """Where a run lives, and how long what it makes may."""
 
     run: RunId
     home: Path
     directory: Path
     journal: Path
+    time_to_live: float | None = None  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +294,7 @@ class Runner:
             answer=self._answers.get(step),
             log=None if planned.inline else log,
             adopt=self._number(step, attempt) == 1 and self._known.cut_off.get(step) == planned.fingerprint,
+            time_to_live=place.time_to_live,
         )
 
     def _outcome(self, step: StepId, attempt: int, result: Result) -> Event:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from rallyflow.engine.reopening import reopened
 from rallyflow.engine.runner import Known, Listener, Place, Runner
 from rallyflow.engine.secrets import read_secrets
 from rallyflow.engine.signals import Signals
-from rallyflow.engine.undo import NotRemoved, undo
+from rallyflow.engine.undo import NotRemoved, undo, with_contents
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, new_view
 from rallyflow.errors import StorageError, UsageError
@@ -76,7 +76,8 @@ class Session:
         """Run what is left of a plan, then remove what the run made if the workflow says so."""
         reader, run = self.reader, self.run
         known = Known(reader.answers(run), reader.origins(run), reader.cut_off(run))
-        state = Runner(view, values, self.journal, self.place, listener, signals, known).run()
+        place = replace(self.place, time_to_live=plan.ttl)
+        state = Runner(view, values, self.journal, place, listener, signals, known).run()
         left: list[NotRemoved] = []
         if _tears_down(plan.teardown, state):
             left = self.tear_down(listener)
@@ -106,9 +107,9 @@ class Session:
 
             ingest(self.place.home / RESULTS, [self.reader.run(self.run)], self.reader.steps(self.run), parts)
 
-    def tear_down(self, listener: Listener) -> list[NotRemoved]:
+    def tear_down(self, listener: Listener, only: Callable[[Resource], bool] = lambda _: True) -> list[NotRemoved]:
         """Remove everything that the run made and that is still booked; returns what could not be removed."""
-        resources = self.reader.resources(self.run)
+        resources = with_contents(self.reader.resources(self.run), only)
         if not resources:
             return []
         self._record(Event("teardown", self.run, body={"resources": len(resources)}), listener)
@@ -165,18 +166,21 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
             return session.go_on(plan, secrets, workers, listener, signals)
 
 
-def destroy(home: Home, run: RunId, listener: Listener) -> tuple[int, list[NotRemoved]]:
+def destroy(
+    home: Home, run: RunId, listener: Listener, only: Callable[[Resource], bool] = lambda _: True
+) -> tuple[int, list[NotRemoved]]:
     """Remove everything that a run made; returns how many objects were booked and what is still there.
 
-    Raises RunLocked while another process works on the run.
+    `only` chooses among it; what is inside of a chosen object goes with it. Raises RunLocked while another process
+    works on the run.
     """
     session = Session(home, run)
     with guarded(home.root):
         session.place.directory.mkdir(parents=True, exist_ok=True)
     with session.entered():
         wait_for_the_dead(session.place.directory)
-        count = len(session.reader.resources(run))
-        left = session.tear_down(listener)
+        count = len(with_contents(session.reader.resources(run), only))
+        left = session.tear_down(listener, only)
         if session.reader.run(run).state is RunState.RUNNING:
             session.journal.record(
                 [
