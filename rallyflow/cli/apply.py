@@ -11,6 +11,7 @@ import click
 from rallyflow.cli.options import (
     home_option,
     json_option,
+    keep_option,
     params_options,
     read_params,
     seconds_of,
@@ -33,14 +34,16 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="How long what it makes may live, such as 8h; over that of the workflow",
 )
+@keep_option
 @workers_option
 @home_option
 @json_option
-def command(
+def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     workflow: Path,
     pairs: tuple[str, ...],
     params_file: Path | None,
     ttl: float | None,
+    keep: bool,
     parallel: int,
     home: str | None,
     as_json: bool,
@@ -67,6 +70,8 @@ def command(
         plan, text = compile_file(workflow, read_params(pairs, params_file)), workflow.read_bytes()
     if ttl is not None:
         plan = replace(plan, ttl=ttl)
+    if keep:
+        plan = replace(plan, teardown="never")
     place = Home.find(home)
 
     def start(listener: Any, signals: Any) -> Any:
