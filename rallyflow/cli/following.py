@@ -31,12 +31,14 @@ _STILL = "it could not be removed"
 class Following:
     """One run, and how far it has been shown."""
 
-    def __init__(self, home: Home, reader: JournalReader, run: RunId, view: EventLines | Lines) -> None:
-        """Name the run and who shows it; nothing has been shown yet."""
+    def __init__(
+        self, home: Home, reader: JournalReader, run: RunId, view: EventLines | Lines, *, after: int = 0
+    ) -> None:
+        """Name the run and who shows it, from the event behind number `after`; nothing has been shown yet."""
         self.run = run
         self._reader = reader
         self._directory = home.run(run)
-        self._tail = Tail(reader, run)
+        self._tail = Tail(reader, run, after)
         self._told = _Told()
         self._view = view
         self._state = RunState.RUNNING

@@ -81,12 +81,15 @@ class Session:
         """Run what is left of a plan, then remove what the run made if the workflow says so."""
         answers = self.reader.answers(self.run)
         state = Runner(view, values, self.journal, self.place, listener, signals, answers).run()
-        left: list[NotRemoved] = []
-        if _tears_down(plan.teardown, state):
-            left = self.tear_down(listener)
+        left = self.close(plan, state, listener)
+        return Ending(self.run, state, Mask(values.secrets).data(values.outputs()), tuple(left))
+
+    def close(self, plan: Plan, state: RunState, listener: Listener) -> list[NotRemoved]:
+        """Remove what the run made if its workflow says so, and book its end; returns what could not be removed."""
+        left = self.tear_down(listener) if _tears_down(plan.teardown, state) else []
         self._record(Event("run_ended", self.run, state=state), listener)
         self._keep_history()
-        return Ending(self.run, state, Mask(values.secrets).data(values.outputs()), tuple(left))
+        return left
 
     def _keep_history(self) -> None:
         """Bring the run as it is now into results.duckdb; what can't be ingested now is caught up with later."""
