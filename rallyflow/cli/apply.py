@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rallyflow.cli.options import home_option, json_option, params_options, read_params, workers_option
+from rallyflow.cli.options import (
+    home_option,
+    json_option,
+    params_options,
+    read_params,
+    seconds_of,
+    workers_option,
+)
 from rallyflow.cli.output import say
 from rallyflow.errors import Exit, UsageError
 from rallyflow.settings import Home
@@ -19,6 +27,12 @@ if TYPE_CHECKING:
 @click.command("apply", short_help="run a workflow")
 @click.argument("workflow", type=click.Path(path_type=Path))
 @params_options
+@click.option(
+    "--ttl",
+    callback=seconds_of,
+    metavar="TIME",
+    help="How long what it makes may live, such as 8h; over that of the workflow",
+)
 @workers_option
 @home_option
 @json_option
@@ -26,6 +40,7 @@ def command(
     workflow: Path,
     pairs: tuple[str, ...],
     params_file: Path | None,
+    ttl: float | None,
     parallel: int,
     home: str | None,
     as_json: bool,
@@ -35,6 +50,7 @@ def command(
     \b
     rallyflow apply workflows/cloud-bench.yaml
     rallyflow apply workflows/cloud-bench.yaml -p users=1,5,10 -p requests=50
+    rallyflow apply workflows/cloud-bench.yaml --ttl 8h    what stays may be cleaned up after that time
     """  # noqa: D301 - \b is click's mark
     from rallyflow.cli.ending import run_session
     from rallyflow.compile.compiler import compile_file
@@ -49,6 +65,8 @@ def command(
         plan, text = _saved(workflow, given=bool(pairs or params_file))
     else:
         plan, text = compile_file(workflow, read_params(pairs, params_file)), workflow.read_bytes()
+    if ttl is not None:
+        plan = replace(plan, ttl=ttl)
     place = Home.find(home)
 
     def start(listener: Any, signals: Any) -> Any:

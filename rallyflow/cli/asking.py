@@ -55,7 +55,7 @@ def questions(reader: JournalReader, home: Home, run: RunId) -> list[Question]:
     waiting = [step for step in steps if step.state is StepState.PAUSED]
     if not waiting:
         return []
-    plan = plan_as_it_went(read_plan(home.run(run)), steps, reader.answers(run))
+    plan = plan_as_it_went(read_plan(home.run(run), reader.run(run).plan), steps, reader.answers(run))
     hidden = dict.fromkeys(plan.secrets, Secret(MASK))
     values = values_so_far(plan, run, home.run(run), hidden, steps)
     planned = {step.id: step for step in plan.steps}

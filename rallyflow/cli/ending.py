@@ -15,6 +15,7 @@ from rallyflow.engine.session import Ending, resume
 from rallyflow.engine.signals import LeaveNow, Signals
 from rallyflow.errors import Exit, LeftBehind, RallyflowError, StorageError
 from rallyflow.journal.event import Event
+from rallyflow.journal.filesystem import network_filesystem
 from rallyflow.model.ids import RunId
 from rallyflow.model.states import RunState
 from rallyflow.settings import Home
@@ -47,6 +48,9 @@ class _Remembering:
 
 def run_session(home: Home, start: Callable[[Any, Signals], Ending], *, workers: int, as_json: bool) -> Exit:
     """Run a session, and go on when somebody at the terminal has answered what it waits for; returns the exit code."""
+    kind = network_filesystem(home.root)
+    if kind:
+        say(f"note: {home.root} is on a network file system ({kind}): the journal does without a log, and is slower")
     code = _run_session(home, start, as_json=as_json)
     while isinstance(code, Ending):
         run = code.run

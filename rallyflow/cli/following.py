@@ -79,7 +79,8 @@ class Following:
     def ending(self) -> Ending:
         """Return how the last session of the run has ended, as far as it has been shown."""
         steps = self._reader.steps(self.run)
-        plan = plan_as_it_went(read_plan(self._directory), steps, self._reader.answers(self.run))
+        plan = read_plan(self._directory, self._reader.run(self.run).plan)
+        plan = plan_as_it_went(plan, steps, self._reader.answers(self.run))
         hidden = dict.fromkeys(plan.secrets, Secret(MASK))
         outputs = values_so_far(plan, self.run, self._directory, hidden, steps).outputs()
         left = self._reader.resources(self.run) if self._removed else []

@@ -19,6 +19,7 @@ VERBS = {
     "approve": "Answer what a paused run waits for",
     "cancel": "Stop a run from another terminal, and remove what it made",
     "catalog": "Use workflows of others by name and version: list, show, add, update, fetch, verify",
+    "cleanup": "Remove what runs left: all of it, what has expired, or what a cloud shows of lost runs",
     "completion": "Print a script that completes commands in a shell",
     "destroy": "Remove everything that a run made",
     "explain": "Explain an error, a step type or a key of a workflow",

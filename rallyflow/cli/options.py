@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def seconds_of(_context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Read the time that an option gives, such as `90s` or `1h30m`: the callback of such options."""
+    from rallyflow.units import parse_duration
+
+    if value is None:
+        return None
+    try:
+        seconds = parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=parameter) from error
+    if not seconds:
+        raise click.BadParameter(f"{value} is no time at all", param=parameter)
+    return seconds
+
+
 def completing(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem[str]]]:
     """Return a function of completing.py by name, which is loaded when a shell asks."""
 

@@ -97,7 +97,7 @@ def _of_run(run: str, home: Home, workers: int) -> tuple[Plan, Forecast]:
     reader = open_reader(home)
     record = reader.find(run)
     steps = reader.steps(record.id)
-    plan = plan_as_it_went(read_plan(home.run(record.id)), steps, reader.answers(record.id))
+    plan = plan_as_it_went(read_plan(home.run(record.id), record.plan), steps, reader.answers(record.id))
     return plan, forecast(plan, workers=workers, seconds=reader.durations(record.name), earlier=steps)
 
 
@@ -127,7 +127,8 @@ def _print(plan: Plan, foreseen: Forecast, *, every: bool) -> None:
     say(f"\n{', '.join(f'{count} to {action}' for action, count in counts.items())}{total}")
     if foreseen.critical:
         say(f"critical path: {' -> '.join(_shortened(foreseen.critical))}")
-    say(f"afterwards what the run made is removed: {plan.teardown}")
+    expiry = f"; what stays expires after {format_duration(plan.ttl)}" if plan.ttl else ""
+    say(f"afterwards what the run made is removed: {plan.teardown}{expiry}")
     for name, value in plan.params.items():
         say(f"  param {name} = {value}")
     for name, seed in plan.seeds.items():

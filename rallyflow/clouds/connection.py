@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, InputsInvalid, NotFound, StepError
@@ -155,6 +156,26 @@ def login_of(cloud: Cloud) -> Login:
         verify=verify,
         cert=tuple(cert) if isinstance(cert, list) else cert,
     )
+
+
+def login_from(entry: Mapping[str, Any]) -> Login:
+    """Return the credentials in an entry of a clouds.yaml, as `rallyflow.deployers.probe` found it."""
+    from rallyflow.clouds.rest import Login
+
+    verify = entry.get("verify", True) and not entry.get("insecure")
+    cacert, cert, key = (_expanded(entry.get(name)) for name in ("cacert", "cert", "key"))
+    return Login(
+        auth_type=entry.get("auth_type") or "password",
+        auth=dict(entry["auth"]),
+        region=entry.get("region_name") or "",
+        interface=entry.get("interface") or "public",
+        verify=cacert if verify and cacert else bool(verify),
+        cert=(cert, key) if cert and key else cert,
+    )
+
+
+def _expanded(path: str | None) -> str | None:
+    return str(Path(path).expanduser()) if path else None
 
 
 def sign_in(cloud: Cloud) -> CloudSession:

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlparse
 
 from rallyflow.clouds.connection import sign_in
 from rallyflow.clouds.rest import CloudSession, Service
-from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, InternalError, TransientError
+from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, InternalError, NotFound, TransientError
 from rallyflow.model.records import Resource
 from rallyflow.model.values import Cloud
 
@@ -42,6 +42,8 @@ class Kind:
     key: str
     everywhere: str = ""
     project: str = "project_id"
+    id: str = "id"
+    microversion: str = ""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -53,6 +55,13 @@ KINDS: Mapping[str, Kind] = {
         "/volumes/detail?all_tenants=1",
         "os-vol-tenant-attr:tenant_id",
     ),
+    "snapshot": Kind(
+        "block-storage",
+        "/snapshots",
+        "snapshots",
+        "/snapshots/detail?all_tenants=1",
+        "os-extended-snapshot-attributes:project_id",
+    ),
     "image": Kind("image", "/images", "images", "/images?limit=1000", "owner"),
     "flavor": Kind("compute", "/flavors", "flavors", "/flavors?is_public=None"),
     "floatingip": Kind("network", "/floatingips", "floatingips"),
@@ -61,10 +70,22 @@ KINDS: Mapping[str, Kind] = {
     "subnet": Kind("network", "/subnets", "subnets"),
     "network": Kind("network", "/networks", "networks"),
     "security_group": Kind("network", "/security-groups", "security_groups"),
+    "keypair": Kind("compute", "/os-keypairs", "keypairs", id="name", microversion="compute 2.10"),
     "user": Kind("identity", "/users", "users"),
     "project": Kind("identity", "/projects", "projects"),
 }
-SWEEP = ("server", "volume", "image", "floatingip", "router", "port", "subnet", "network", "security_group")
+SWEEP = (
+    "server",
+    "snapshot",
+    "volume",
+    "image",
+    "floatingip",
+    "router",
+    "port",
+    "subnet",
+    "network",
+    "security_group",
+)
 """What `openstack.objects` removes, in the order in which they can go."""
 
 
@@ -77,7 +98,7 @@ class OpenStackObjects:
         Raises StepError: CloudUnreachable or CloudAnswered when something stays, NotFound without its file.
         """
         kind = resource.kind.partition(".")[2]
-        session = _session(Cloud.model_validate(resource.detail["cloud"]).model_dump_json())
+        session = _session_of(Cloud.model_validate(resource.detail["cloud"]))
         if kind == "objects":
             sweep(session, resource.name, frozenset(resource.detail.get("projects", ())))
         elif kind in KINDS:
@@ -85,6 +106,14 @@ class OpenStackObjects:
                 remove(session, kind, identity)
         else:
             raise InternalError(f"nobody knows how to remove a {resource.kind}")
+
+
+def _session_of(cloud: Cloud) -> CloudSession:
+    try:
+        return _session(cloud.model_dump_json())
+    except NotFound as error:
+        what = f"can't be removed: {error.what}, and with it how to sign in to the cloud {cloud.name}"
+        raise NotFound(what, hint=f"is there still a cloud at {cloud.auth_url}?") from error
 
 
 @lru_cache(maxsize=4)
@@ -100,7 +129,7 @@ def _identities(session: CloudSession, kind: Kind, resource: Resource) -> list[s
 
 
 def _named(session: CloudSession, kind: Kind, name: str) -> list[str]:
-    return [entry["id"] for entry in _listed(session, kind) if entry.get("name") == name]
+    return [entry[kind.id] for entry in listed(session, kind) if entry.get("name") == name]
 
 
 def remove_named(session: CloudSession, name: str, object_name: str) -> None:
@@ -117,14 +146,14 @@ def sweep(session: CloudSession, prefix: str, projects: Collection[str]) -> None
             continue
         found = [
             entry["id"]
-            for entry in _listed(session, kind)
+            for entry in listed(session, kind)
             if (str(entry.get("name") or "").startswith(prefix) or entry.get(kind.project) in projects)
-            and not _goes_with_another(name, entry)
+            and not goes_with_another(name, entry)
         ]
         _all(lambda identity, name=name: remove(session, name, identity), found)  # type: ignore[misc]
 
 
-def _goes_with_another(name: str, entry: Mapping[str, Any]) -> bool:
+def goes_with_another(name: str, entry: Mapping[str, Any]) -> bool:
     """Whether an object can't be removed by itself: it goes with its project, its router or its network."""
     if name == "security_group":
         return bool(entry["name"] == "default")
@@ -187,10 +216,11 @@ def _remove_once(session: CloudSession, service: Service, name: str, identity: s
         _detach(service, identity)
     if name == "project":
         _remove_security_groups(session, identity)
-    reply = service.delete(path, accept=(404, 409, 400))
+    version = KINDS[name].microversion
+    reply = service.request("DELETE", path, microversion=version, accept=(404, 409, 400))
     if reply.status == 404:
         return
-    shown = service.get(path, accept=(404,))
+    shown = service.request("GET", path, microversion=version, accept=(404,))
     if shown.status != 404 and not _is_gone(shown.json()):
         if reply.status >= 400:
             raise _InUse(f"{name} {identity} can't be removed: {reply.body[:200].decode(errors='replace')}")
@@ -222,15 +252,13 @@ def _remove_security_groups(session: CloudSession, project: str) -> None:
         network.delete(f"/security-groups/{group['id']}", accept=(404, 409))
 
 
-def _listed(session: CloudSession, kind: Kind) -> Iterator[dict[str, Any]]:
+def listed(session: CloudSession, kind: Kind) -> Iterator[dict[str, Any]]:
     """Return what a list shows, all pages; of all projects if the cloud lets us, of our own otherwise."""
     service = session.service(kind.service)
-    path: str | None = kind.everywhere or kind.path
     try:
-        page = service.get(path or "").json()
+        page = service.get(kind.everywhere or kind.path).json()
     except CloudRefused:
-        path = kind.path
-        page = service.get(path).json()
+        page = service.get(kind.path).json()
     while True:
         yield from page[kind.key]
         path = next_page(page, kind.key, service.endpoint)

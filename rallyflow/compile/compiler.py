@@ -57,6 +57,7 @@ def _plan(unit: Unit, file: File, files: Files, given: Mapping[str, Any]) -> Pla
         given=tuple(name for name in unit.params.known if name in given or variable_of(name) in os.environ),
         secrets=unit.plan.secrets,
         teardown=header.teardown,
+        ttl=header.ttl,
         outputs=header.outputs,
         description=header.description,
         scopes=unit.plan.scopes,

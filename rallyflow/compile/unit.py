@@ -102,7 +102,8 @@ class Unit:
 
     def _header(self, data: dict[str, Any]) -> Workflow | None:
         """Validate everything but params and steps, which are read one by one."""
-        rest = {**data, "defaults": self._defaults(data), "limits": self._early(data, "limits")}
+        early = {key: self._early(data, key) for key in ("limits", "ttl")}
+        rest = {**data, "defaults": self._defaults(data), **early}
         if isinstance(data.get("params"), dict):
             rest.pop("params")
         if isinstance(data.get("steps"), dict) and data["steps"]:

@@ -20,6 +20,7 @@ _KEPT = (
     "interface",
     "identity_api_version",
     "verify",
+    "insecure",
     "cacert",
     "cert",
     "key",

@@ -33,12 +33,10 @@ def abandon(home: Home, run: RunId, listener: Listener, *, by: str) -> Ending:
         session.place.directory.mkdir(parents=True, exist_ok=True)
     with session.entered():
         wait_for_the_dead(session.place.directory)
-        check_open(session.reader.run(run))
-        plan = read_plan(session.place.directory)
-        events = list(_cancelled(session.reader, run, by))
-        session.journal.record(events)
-        for event in events:
-            listener.happened(event)
+        record = session.reader.run(run)
+        check_open(record)
+        plan = read_plan(session.place.directory, record.plan)
+        session.book(list(_cancelled(session.reader, run, by)), listener)
         left = session.close(plan, RunState.CANCELLED, listener)
         return Ending(run, RunState.CANCELLED, {}, tuple(left))
 

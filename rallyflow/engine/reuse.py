@@ -60,6 +60,15 @@ class Reuse:
         return [decision.kept for decision in self.decisions.values() if decision.kept is not None]
 
     @property
+    def unexpanded(self) -> Plan:
+        """The plan as its file has it: without the steps that foreach steps have become."""
+        parents = {step.id for step in self.plan.steps if step.foreach is not None}
+        cells = {cell for parent in parents for cell in self.plan.groups.get(parent, ())}
+        groups = {name: ids for name, ids in self.plan.groups.items() if name not in parents}
+        steps = tuple(step for step in self.plan.steps if step.id not in cells)
+        return replace(self.plan, steps=steps, groups=groups)
+
+    @property
     def why(self) -> dict[StepId, str]:
         """Why each step is kept or runs."""
         return {step: decision.why for step, decision in self.decisions.items()}
@@ -156,6 +165,9 @@ def _without_the_rest(plan: Plan, decisions: Mapping[StepId, Decision], chosen: 
                     wanted.add(each)
                     todo.append(each)
     stays = {step for step, decision in decisions.items() if decision.kept is not None} | wanted
+    for step in plan.steps:  # the journal has the items of a foreach step only as a whole
+        if step.foreach is not None and step.id in stays:
+            stays.update(plan.groups.get(step.id, ()))
     groups = {name: tuple(step for step in ids if step in stays) for name, ids in plan.groups.items()}
     groups = {name: ids for name, ids in groups.items() if ids or StepId(name) in stays}
     there = {*stays, *groups}

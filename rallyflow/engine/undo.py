@@ -10,7 +10,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from rallyflow import plugins
 from rallyflow.errors import RallyflowError, TransientError
-from rallyflow.journal.books import mark_deleted
+from rallyflow.journal.books import deleted_of, mark_deleted
 from rallyflow.journal.store import Journal
 from rallyflow.model.records import Resource
 
@@ -32,8 +32,10 @@ def undo(
 ) -> list[NotRemoved]:
     """Remove resources; returns those that could not be. `removed` is called after each that is gone.
 
-    What is inside another resource of the list goes away with that one.
+    What is inside another resource of the list goes away with that one, and what is inside one that has been removed
+    already is gone.
     """
+    over = deleted_of(journal, {resource.inside for resource in resources})
     by_id = {resource.id: resource for resource in resources}
     inside: dict[int, list[Resource]] = {}
     for resource in resources:
@@ -44,7 +46,8 @@ def undo(
         if resource.inside in by_id:
             continue
         try:
-            _delete(resource)
+            if resource.inside not in over:
+                _delete(resource)
         except RallyflowError as error:
             log.warning("%s %s could not be removed: %s", resource.kind, resource.name, error)
             failures.append(NotRemoved(resource, error))
@@ -54,6 +57,15 @@ def undo(
         for each in gone:
             removed(each)
     return failures
+
+
+def with_contents(resources: Sequence[Resource], only: Callable[[Resource], bool]) -> list[Resource]:
+    """Return the resources that `only` chooses, with all that is inside of them, in the order that they have."""
+    chosen: set[int] = set()
+    for resource in sorted(resources, key=lambda resource: resource.id):  # what contains another was booked before it
+        if only(resource) or resource.inside in chosen:
+            chosen.add(resource.id)
+    return [resource for resource in resources if resource.id in chosen]
 
 
 def _contents(resource: Resource, inside: dict[int, list[Resource]]) -> list[Resource]:

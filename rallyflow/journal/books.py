@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,15 @@ def mark_deleted(journal: Journal, resources: Sequence[Resource]) -> None:
             for each in resources
         ]
     )
+
+
+def deleted_of(journal: Journal, ids: Collection[int]) -> set[int]:
+    """Return those of some ids of the ledger whose objects are gone."""
+    rows = journal.query(
+        "SELECT id FROM resource WHERE state = 'deleted' AND id IN (SELECT value FROM json_each(?))",
+        (dump(sorted(ids)),),
+    )
+    return {row[0] for row in rows}
 
 
 class JournalParts:

@@ -32,6 +32,11 @@ _DURATIONS = (
     "AND run IN (SELECT id FROM run WHERE name = ? ORDER BY rowid DESC LIMIT 10)"
 )
 _ANSWERS = "SELECT step, attempt, time_ns, body FROM event WHERE run = ? AND seq > ? AND kind = 'answered' ORDER BY seq"
+_CUT_OFF = (
+    "SELECT event.step, kind, json_extract(body, '$.fingerprint') FROM event JOIN ("
+    "SELECT event.step, max(seq) AS last FROM event WHERE run = ?1 AND kind IN ('intent', 'outcome') AND step IN ("
+    "SELECT step FROM resource WHERE run = ?1 AND state <> 'deleted') GROUP BY event.step) ON seq = last"
+)
 _PROGRESS = "SELECT step, attempt, done, total, note, cpu_s, memory_bytes, heard_ns FROM progress WHERE run = ?"
 _RESOURCES = (
     "SELECT id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns, expires_ns "
@@ -85,6 +90,16 @@ class JournalReader:
     def steps(self, run: str) -> list[StepRecord]:
         """Return the steps of a run, in the plan's order."""
         return [_step(row) for row in self.journal.query(_STEPS, (run,))]
+
+    def origins(self, run: str) -> dict[StepId, RunId]:
+        """Return, for the steps of a run whose outcomes were taken over, the runs that they are of."""
+        rows = self.journal.query("SELECT id, origin FROM step WHERE run = ? AND origin <> ''", (run,))
+        return {StepId(step): RunId(origin) for step, origin in rows}
+
+    def cut_off(self, run: str) -> dict[StepId, str]:
+        """Return the steps with something outside whose last attempt has no outcome, with its fingerprint."""
+        rows = self.journal.query(_CUT_OFF, (run,))
+        return {StepId(step): fingerprint for step, kind, fingerprint in rows if kind == "intent"}
 
     def standing(self, run: str) -> dict[StepId, tuple[StepState, int]]:
         """Return the state of each step of a run, and when its last attempt began: what is cheap to read often."""

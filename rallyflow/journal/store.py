@@ -1,9 +1,9 @@
 """Opens the journal and writes to it: runs and their events, each event with the state that it leads to.
 
 Every write is one transaction that is on the disk when the call returns (synchronous=FULL); a journal that was opened
-with `durable=False` leaves that to the next durable one, which may lose its last writes when the power fails. The
-other tables are a fold of the events, kept in the same transaction. Connections are shared by the threads of a process
-under a lock.
+with `durable=False` leaves that to the next durable one, which may lose its last writes when the power fails. On a
+network file system, where a write-ahead log would not work, the journal does without one. The other tables are a fold
+of the events, kept in the same transaction. Connections are shared by the threads of a process under a lock.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 from rallyflow.errors import DiskFull, JournalUnusable, StorageError
 from rallyflow.journal import faults
 from rallyflow.journal.event import Event
+from rallyflow.journal.filesystem import network_filesystem
 from rallyflow.journal.fold import dump, fold, insert_steps, planned_row
 from rallyflow.journal.schema import MIGRATIONS, migrate
 from rallyflow.model.plan import Plan
@@ -50,8 +51,9 @@ class Journal:
         connection = self._connection
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         if write:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            shared = bool(network_filesystem(self.path.parent))
+            connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared else 'WAL'}")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable or shared else 'NORMAL'}")
             migrate(connection)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
@@ -179,9 +181,12 @@ def now_ns() -> int:
 def _read_only(path: Path) -> str:
     """Return SQLite's address of a journal that can only be read.
 
-    Where nobody has it open there is no write-ahead log, and SQLite could not make one: it must not want to.
+    Where nobody has it open there is no write-ahead log, and SQLite could not make one: it must not want to. A
+    journal on a network file system never has one.
     """
     from urllib.parse import quote
 
-    still = not path.with_name(path.name + "-wal").exists()
+    with path.open("rb") as file:
+        logged = file.read(20)[18:] == b"\2\2"
+    still = logged and not path.with_name(path.name + "-wal").exists()
     return f"file:{quote(str(path))}?mode=ro{'&immutable=1' * still}"

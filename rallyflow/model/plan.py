@@ -86,6 +86,7 @@ class Plan:
     given: tuple[str, ...] = ()  # names of the params that do not have their default, but were given
     secrets: Mapping[str, SecretSource] = field(default_factory=dict)
     teardown: str = "always"
+    ttl: float | None = None  # seconds that what the run makes outside may live; None is for ever
     outputs: Mapping[str, Any] = field(default_factory=dict)  # may hold expressions
     description: str = ""
     scopes: Mapping[str, Scope] = field(default_factory=dict)
@@ -143,7 +144,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-_PLAIN = ("name", "file", "params", "given", "teardown", "outputs", "description", "limits", "files", "seeds")
+_PLAIN = ("name", "file", "params", "given", "teardown", "ttl", "outputs", "description", "limits", "files", "seeds")
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from rallyflow.model.ids import RunId, StepId, step_slug
+from rallyflow.model.ids import RunId, StepId, Tag, step_slug
 from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
 from rallyflow.model.secret import Secret
 from rallyflow.model.states import StepState
@@ -117,7 +117,7 @@ class StepContext:
     run: RunId
     step: StepId
     attempt: int
-    key: str  # names made from it are the same in every attempt of the step
+    key: str  # the step's, the same in every attempt; names are made from `tag`, which has it
     directory: Path  # of the run; exists
     matrix: Mapping[str, Any]
     ledger: Ledger
@@ -127,8 +127,14 @@ class StepContext:
     guardian: int  # process id of the engine: what an attempt leaves running must end with it
     secrets: tuple[Secret, ...] = ()  # of the run: what a step writes to a file itself, it has to mask itself
     answer: Answer | None = None  # of a person, when the step had paused before
+    time_to_live: float | None = None  # seconds, of what it makes outside
     stop: Event = field(default_factory=Event)  # set when the attempt should come to a safe point soon
     report: Callable[[Progress], None] = lambda _progress: None
+
+    @property
+    def tag(self) -> str:
+        """What the names of all that it makes outside begin with, and a hyphen: cleanup finds them by it."""
+        return str(Tag.of(self.run, self.key, self.time_to_live))
 
     @property
     def artifacts(self) -> Path:

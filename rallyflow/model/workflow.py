@@ -147,6 +147,11 @@ class Workflow(FileModel):
     teardown: Literal["always", "on_success", "never"] = Field(
         "always", description="When to remove all that the run made; `rallyflow destroy` does it later"
     )
+    ttl: PositiveDuration | None = Field(
+        None,
+        description="How long what the run makes may live, such as 8h: after that time `rallyflow cleanup --expired` "
+        "removes what is still there, and its names say so to others; that of the file that is run",
+    )
     outputs: dict[str, Any] = Field(
         default_factory=dict,
         description="Values to print at the end of a run, and to give to a workflow that uses this one",

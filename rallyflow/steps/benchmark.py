@@ -78,10 +78,10 @@ class _Run:
             return self._coordinate(rest, None, "")
         from rallyflow.bench.contexts import stage
 
-        prefix = f"rf-{self.context.key}-l-"
+        prefix = f"{self.context.tag}-l-"
         chosen = stage.merged(self.scenario.model.contexts, self.inputs.contexts)
         try:
-            scene = stage.open_scene(self.inputs.cloud, self.context.ledger, self.context.key)
+            scene = stage.open_scene(self.inputs.cloud, self.context.ledger, self.context.tag)
             stage.set_up(scene, chosen)
             stage.book_load(scene, prefix)
             return self._coordinate(rest, scene, prefix)

@@ -64,7 +64,7 @@ class ApiChecks(Verifier[ApiInputs]):
         from rallyflow.clouds.connection import connect, translated
         from rallyflow.clouds.resources import OpenStackObjects
 
-        prefix = f"rf-{context.key}-v-"
+        prefix = f"{context.tag}-v-"
         with translated(f"signing in to the cloud {inputs.cloud.name}"):
             connection = connect(inputs.cloud)
             connection.authorize()

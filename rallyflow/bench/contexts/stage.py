@@ -61,11 +61,11 @@ def set_up(scene: Scene, contexts: Mapping[str, Any]) -> None:
         context.set_up(scene)
 
 
-def open_scene(cloud: Cloud, ledger: Ledger, key: str) -> Scene:
+def open_scene(cloud: Cloud, ledger: Ledger, tag: str) -> Scene:
     """Sign in to a cloud and return an empty scene; raises CloudRefused, CloudUnreachable or NotFound."""
     admin = CloudSession(login_of(cloud))
     admin.sign_in()
-    return Scene(cloud=cloud, admin=admin, ledger=ledger, prefix=f"rf-{key}-c-")
+    return Scene(cloud=cloud, admin=admin, ledger=ledger, prefix=f"{tag}-c-")
 
 
 def book_load(scene: Scene, prefix: str) -> None:

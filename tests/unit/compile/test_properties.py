@@ -23,6 +23,7 @@ KEYS = st.sampled_from(
         "defaults",
         "steps",
         "teardown",
+        "ttl",
         "outputs",
         "uses",
         "with",
@@ -135,7 +136,7 @@ STEPS = st.dictionaries(
 )
 FILES = st.fixed_dictionaries(
     {"rallyflow": st.just(1), "name": st.just("x"), "steps": STEPS | VALUES},
-    optional=dict.fromkeys(("params", "secrets", "defaults", "outputs", "teardown", "limits"), VALUES),
+    optional=dict.fromkeys(("params", "secrets", "defaults", "outputs", "teardown", "ttl", "limits"), VALUES),
 )
 TYPED = st.fixed_dictionaries(
     {

@@ -40,7 +40,7 @@ def test_a_deployed_cloud_answers_and_is_in_the_ledger(context, ledger):
     assert (cloud.kind, cloud.simulated, cloud.region) == ("embedded", True, "RegionOne")
     assert probe(cloud.name, cloud.clouds_yaml).auth_url == cloud.auth_url
     (row,) = ledger.open()
-    assert (row.kind, row.name, row.state) == ("embedded.cloud", "rf-abcdefghjk", ResourceState.CREATED)
+    assert (row.kind, row.name, row.state) == ("embedded.cloud", "rf-r-abcdefghjk", ResourceState.CREATED)
     assert process.running(state_of(ledger)) == (int(row.external_id),)
     assert cloud.ledger_id == row.id
 
