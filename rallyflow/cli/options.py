@@ -60,6 +60,10 @@ workers_option = click.option(
     help="Steps that may run at a time",
 )
 
+detach_option = click.option(
+    "--detach", is_flag=True, help="Run in the background, and be back as soon as the run has begun"
+)
+
 
 def params_options(function: F) -> F:
     """Add -p/--param and --params."""
