@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rallyflow.cli.options import (
+    detach_option,
     home_option,
     json_option,
     keep_option,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 )
 @keep_option
 @workers_option
+@detach_option
 @home_option
 @json_option
 def command(  # noqa: PLR0913, PLR0917 - one argument for each option
@@ -45,6 +47,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     ttl: float | None,
     keep: bool,
     parallel: int,
+    detach: bool,
     home: str | None,
     as_json: bool,
 ) -> Exit:
@@ -53,9 +56,10 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     \b
     rallyflow apply workflows/cloud-bench.yaml
     rallyflow apply workflows/cloud-bench.yaml -p users=1,5,10 -p requests=50
+    rallyflow apply workflows/cloud-bench.yaml --detach    in the background; `rallyflow watch` follows it
     rallyflow apply workflows/cloud-bench.yaml --ttl 8h    what stays may be cleaned up after that time
     """  # noqa: D301 - \b is click's mark
-    from rallyflow.cli.ending import run_session
+    from rallyflow.cli.detached import run_anywhere
     from rallyflow.compile.compiler import compile_file
     from rallyflow.engine.saved import is_saved
     from rallyflow.engine.session import begin
@@ -77,7 +81,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     def start(listener: Any, signals: Any) -> Any:
         return begin(place, plan, text, workers=parallel, listener=listener, signals=signals)
 
-    return run_session(place, start, workers=parallel, as_json=as_json)
+    return run_anywhere(place, start, workers=parallel, as_json=as_json, detach=detach)
 
 
 def _saved(path: Path, *, given: bool) -> tuple[Plan, bytes]:

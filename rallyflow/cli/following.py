@@ -31,12 +31,14 @@ _STILL = "it could not be removed"
 class Following:
     """One run, and how far it has been shown."""
 
-    def __init__(self, home: Home, reader: JournalReader, run: RunId, view: EventLines | Lines) -> None:
-        """Name the run and who shows it; nothing has been shown yet."""
+    def __init__(
+        self, home: Home, reader: JournalReader, run: RunId, view: EventLines | Lines, *, after: int = 0
+    ) -> None:
+        """Name the run and who shows it, from the event behind number `after`; nothing has been shown yet."""
         self.run = run
         self._reader = reader
         self._directory = home.run(run)
-        self._tail = Tail(reader, run)
+        self._tail = Tail(reader, run, after)
         self._told = _Told()
         self._view = view
         self._state = RunState.RUNNING
@@ -77,7 +79,8 @@ class Following:
     def ending(self) -> Ending:
         """Return how the last session of the run has ended, as far as it has been shown."""
         steps = self._reader.steps(self.run)
-        plan = plan_as_it_went(read_plan(self._directory), steps, self._reader.answers(self.run))
+        plan = read_plan(self._directory, self._reader.run(self.run).plan)
+        plan = plan_as_it_went(plan, steps, self._reader.answers(self.run))
         hidden = dict.fromkeys(plan.secrets, Secret(MASK))
         outputs = values_so_far(plan, self.run, self._directory, hidden, steps).outputs()
         left = self._reader.resources(self.run) if self._removed else []

@@ -145,7 +145,8 @@ class Lines:
         return ""
 
     def _outcome(self, event: Event) -> str:
-        took = format_duration((event.time_ns - self.started.get(event.step, event.time_ns)) / 1e9)
+        clock = (event.time_ns - self.started.get(event.step, event.time_ns)) / 1e9
+        took = format_duration(event.body.get("took_s", clock))
         error = event.body.get("error") or {}
         note = f"{took}"
         if error:

@@ -17,6 +17,7 @@ from rallyflow.errors import Exit, InternalError, RallyflowError, StorageError
 VERBS = {
     "apply": "Compile a workflow and run it",
     "approve": "Answer what a paused run waits for",
+    "cancel": "Stop a run from another terminal, and remove what it made",
     "catalog": "Use workflows of others by name and version: list, show, add, update, fetch, verify",
     "cleanup": "Remove what runs left: all of it, what has expired, or what a cloud shows of lost runs",
     "completion": "Print a script that completes commands in a shell",

@@ -68,6 +68,6 @@ class Outlook:
     def _plan_of(self, steps: object, reader: JournalReader) -> Plan:
         """Return the plan with the steps that it has now, read again when foreach steps have been expanded."""
         if self._plan is None or {step.id for step in self._plan.steps} != steps:
-            plan = read_plan(self._home.run(self._run))
+            plan = read_plan(self._home.run(self._run), reader.run(self._run).plan)
             self._plan = plan_as_it_went(plan, reader.steps(self._run), reader.answers(self._run))
         return self._plan

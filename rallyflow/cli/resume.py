@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rallyflow.cli.options import (
+    detach_option,
     home_option,
     json_option,
     open_reader,
@@ -31,14 +32,16 @@ if TYPE_CHECKING:
 @click.option("--with", "workflow", type=click.Path(path_type=Path), help="Go on by this file, the workflow as edited")
 @params_options
 @workers_option
+@detach_option
 @home_option
 @json_option
-def command(
+def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     run: str,
     workflow: Path | None,
     pairs: tuple[str, ...],
     params_file: Path | None,
     parallel: int,
+    detach: bool,
     home: str | None,
     as_json: bool,
 ) -> Exit:
@@ -55,20 +58,22 @@ def command(
     rallyflow resume --with cloud-bench.yaml
     rallyflow resume --with cloud-bench.yaml -p users=1,5,50
     """  # noqa: D301 - \b is click's mark
-    from rallyflow.cli.ending import run_session
+    from rallyflow.cli.detached import run_anywhere
     from rallyflow.engine.session import resume
 
     given = read_params(pairs, params_file)
     if given and workflow is None:
         raise UsageError("-p and --params need a workflow to go with them", hint="rallyflow resume --with FILE -p …")
     place = Home.find(home)
-    record = open_reader(place).find(run)
+    reader = open_reader(place)
+    record = reader.find(run)
+    reader.journal.close()
 
     def as_it_was(listener: Any, signals: Any) -> Any:
         return resume(place, record.id, workers=parallel, listener=listener, signals=signals)
 
     start = as_it_was if workflow is None else _with(workflow, given, place, record, parallel)
-    return run_session(place, start, workers=parallel, as_json=as_json)
+    return run_anywhere(place, start, workers=parallel, as_json=as_json, detach=detach)
 
 
 def _with(
@@ -86,6 +91,7 @@ def _with(
     say(f"run {run.id} goes on by {workflow}:")
     say_preview(foresee(decided, reader, workers), decided)
     confirm_removal(decided, reader, run)
+    reader.journal.close()
 
     def start(listener: Any, signals: Any) -> Any:
         return resume_with(home, run.id, plan, text, workers=workers, listener=listener, signals=signals)

@@ -37,7 +37,7 @@ class RunLock:
             run = self._path.parent.name
             raise RunLocked(
                 f"another process works on the run {run}: {_describe(owner)}",
-                hint=f"follow it with `rallyflow show {run}`, or stop it with Ctrl-C in its terminal",
+                hint=f"follow it with `rallyflow watch {run}`, or stop it with `rallyflow cancel {run}`",
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(

@@ -78,12 +78,15 @@ class Session:
         known = Known(reader.answers(run), reader.origins(run), reader.cut_off(run))
         place = replace(self.place, time_to_live=plan.ttl)
         state = Runner(view, values, self.journal, place, listener, signals, known).run()
-        left: list[NotRemoved] = []
-        if _tears_down(plan.teardown, state):
-            left = self.tear_down(listener)
+        left = self.close(plan, state, listener)
+        return Ending(run, state, Mask(values.secrets).data(values.outputs()), tuple(left))
+
+    def close(self, plan: Plan, state: RunState, listener: Listener) -> list[NotRemoved]:
+        """Remove what the run made if its workflow says so, and book its end; returns what could not be removed."""
+        left = self.tear_down(listener) if _tears_down(plan.teardown, state) else []
         self._record(Event("run_ended", self.run, state=state), listener)
         self._keep_history()
-        return Ending(self.run, state, Mask(values.secrets).data(values.outputs()), tuple(left))
+        return left
 
     def go_on(
         self, plan: Plan, secrets: Mapping[str, Secret], workers: int, listener: Listener, signals: Signals
