@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rallyflow.cli.options import (
+    detach_option,
     home_option,
     json_option,
     keep_option,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only show what would happen")
 @keep_option
 @workers_option
+@detach_option
 @home_option
 @json_option
 def command(  # noqa: PLR0913, PLR0917 - one argument for each option
@@ -51,6 +53,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     dry_run: bool,
     keep: bool,
     parallel: int,
+    detach: bool,
     home: str | None,
     as_json: bool,
 ) -> Exit:
@@ -67,7 +70,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     rallyflow rerun --only 'boot[users=5]'
     rallyflow rerun --with cloud-bench.yaml -p users=1,50
     """  # noqa: D301 - \b is click's mark
-    from rallyflow.cli.ending import run_session
+    from rallyflow.cli.detached import run_anywhere
     from rallyflow.cli.previewing import foresee, say_preview
     from rallyflow.engine.revising import look_ahead, recompiled, rerun, workflow_of
     from rallyflow.engine.session import read_plan
@@ -97,7 +100,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     def start(listener: Any, signals: Any) -> Any:
         return rerun(place, record.id, decided, text, workers=parallel, listener=listener, signals=signals)
 
-    return run_session(place, start, workers=parallel, as_json=as_json)
+    reader.journal.close()
+    return run_anywhere(place, start, workers=parallel, as_json=as_json, detach=detach)
 
 
 def _wanted(
