@@ -12,6 +12,7 @@ from rallyflow.cli.options import (
     detach_option,
     home_option,
     json_option,
+    keep_option,
     params_options,
     read_params,
     seconds_of,
@@ -34,15 +35,17 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="How long what it makes may live, such as 8h; over that of the workflow",
 )
+@keep_option
 @workers_option
 @detach_option
 @home_option
 @json_option
-def command(  # noqa: PLR0913, PLR0917 - as many as there are options
+def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     workflow: Path,
     pairs: tuple[str, ...],
     params_file: Path | None,
     ttl: float | None,
+    keep: bool,
     parallel: int,
     detach: bool,
     home: str | None,
@@ -71,6 +74,8 @@ def command(  # noqa: PLR0913, PLR0917 - as many as there are options
         plan, text = compile_file(workflow, read_params(pairs, params_file)), workflow.read_bytes()
     if ttl is not None:
         plan = replace(plan, ttl=ttl)
+    if keep:
+        plan = replace(plan, teardown="never")
     place = Home.find(home)
 
     def start(listener: Any, signals: Any) -> Any:

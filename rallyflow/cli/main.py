@@ -29,6 +29,7 @@ VERBS = {
     "logs": "Print the logs of a run's steps",
     "plan": "Show what a workflow would do, without doing anything",
     "report": "Write the HTML report of a run",
+    "rerun": "Run a run again, or a part of it, with what counts of it taken over",
     "resources": "List what runs made outside and did not remove",
     "resume": "Go on with a run that was interrupted, killed or could not finish",
     "runs": "List the runs",
@@ -37,6 +38,7 @@ VERBS = {
     "sql": "Query the measurements with SQL",
     "validate": "Check a workflow file, all of it, without running anything",
     "watch": "Follow a run that another process works on, until it ends",
+    "why": "Say why a step is as it is, and what has changed",
 }
 """Every verb with its one-line help, so that help needs no verb's module."""
 

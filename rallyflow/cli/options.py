@@ -65,6 +65,11 @@ detach_option = click.option(
 )
 
 
+keep_option = click.option(
+    "--keep", is_flag=True, help="Do not remove what the run makes at its end; `rallyflow destroy` does it later"
+)
+
+
 def params_options(function: F) -> F:
     """Add -p/--param and --params."""
     one = click.option(

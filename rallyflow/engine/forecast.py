@@ -52,10 +52,12 @@ def forecast(
     workers: int,
     seconds: Mapping[tuple[str, str], float],
     earlier: Sequence[StepRecord] | None = None,
+    why: Mapping[StepId, str] | None = None,
 ) -> Forecast:
     """Return what a new run of a plan would do, or one that goes on from what `earlier` says of its steps.
 
-    `seconds` is what steps took, by their ids, and by the names that the cells of a matrix share.
+    `why` says why steps run, where that was decided before. `seconds` is what steps took, by their ids, and by the
+    names that the cells of a matrix share.
     """
     known = {step.id: found for step in plan.steps if (found := time_of(step, seconds)) is not None}
     records = {step.id: step for step in earlier or ()}
@@ -67,9 +69,10 @@ def forecast(
     critical, started = frozenset(foreseen.critical), frozenset(foreseen.started)
     steps = []
     for step in plan.steps:
-        action, why = _decision(step, foreseen, records.get(step.id), begins=step.id in started)
+        action, reason = _decision(step, foreseen, records.get(step.id), begins=step.id in started)
+        reason = (why or {}).get(step.id, "") if action is Action.RUN and why is not None else reason
         on_path = action is Action.RUN and step.id in critical
-        steps.append(StepForecast(step, action, why, known.get(step.id), on_path))
+        steps.append(StepForecast(step, action, reason, known.get(step.id), on_path))
     return Forecast(tuple(steps), foreseen.seconds if timed else None, foreseen.critical)
 
 

@@ -320,11 +320,17 @@ def prepare(home: Home, directory: Path, plan: Plan, workflow_text: bytes) -> No
 
 def write_plan(directory: Path, plan: Plan, workflow_text: bytes) -> str:
     """Write a plan into the folder of a run, beside those that it had before; returns the name of its file."""
-    number = sum(1 for _ in directory.glob("plan*.json")) + 1
+    number = len(plan_files(directory)) + 1
     suffix = f"-{number}" if number > 1 else ""
     write_durably(directory / f"workflow{suffix}.yaml", workflow_text)
     write_durably(directory / f"plan{suffix}.json", json.dumps(plan_to_json(plan), default=str).encode())
     return f"plan{suffix}.json"
+
+
+def plan_files(directory: Path) -> list[str]:
+    """Return the names of the plans that a run has gone by, oldest first."""
+    later = sorted(directory.glob("plan-*.json"), key=lambda path: int(path.stem.rpartition("-")[2]))
+    return [path.name for path in (directory / FIRST_PLAN, *later) if path.exists()]
 
 
 def write_durably(path: Path, content: bytes) -> None:

@@ -27,6 +27,9 @@ _EVENTS = (
     "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event "
     "WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?"
 )
+_EVENTS_OF_STEP = (
+    "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event WHERE run = ? AND step = ? ORDER BY seq"
+)
 _DURATIONS = (
     "SELECT step.id, step.name, step.uses, took_ns FROM step WHERE state = 'succeeded' AND took_ns > 0 "
     "AND run IN (SELECT id FROM run WHERE name = ? ORDER BY rowid DESC LIMIT 10)"
@@ -121,10 +124,7 @@ class JournalReader:
     def events(self, run: str, after: int = 0, *, most: int = -1) -> list[tuple[int, Event]]:
         """Return the events of a run behind sequence number `after`, with their numbers; at most so many, or all."""
         rows = self.journal.query(_EVENTS, (run, after, most))
-        return [
-            (seq, Event(kind, RunId(run), StepId(step), attempt, state, time_ns, json.loads(body)))
-            for seq, kind, run, step, attempt, state, time_ns, body in rows
-        ]
+        return [(row[0], _event(*row)) for row in rows]
 
     def last_event(self) -> int:
         """Return the number of the last event of all runs; 0 when there is none."""
@@ -141,6 +141,10 @@ class JournalReader:
     def progress(self, run: str) -> dict[StepId, Reading]:
         """Return how far the attempts of a live run are, by step."""
         return {StepId(step): Reading(StepId(step), *rest) for step, *rest in self.journal.query(_PROGRESS, (run,))}
+
+    def events_of(self, run: str, step: str) -> list[tuple[int, Event]]:
+        """Return the events of one step of a run, with their numbers."""
+        return [(row[0], _event(*row)) for row in self.journal.query(_EVENTS_OF_STEP, (run, step))]
 
     def answers(self, run: str, *, after: int = 0) -> dict[StepId, Answer]:
         """Return the last answer of a person to each step that has one, behind a sequence number."""
@@ -162,6 +166,10 @@ class JournalReader:
             Part(RunId(run), StepId(step), attempt, table, self.root / path, count)
             for run, step, attempt, table, path, count in rows
         ]
+
+
+def _event(_seq: int, kind: str, run: str, step: str, attempt: int, state: str, time_ns: int, body: str) -> Event:
+    return Event(kind, RunId(run), StepId(step), attempt, state, time_ns, json.loads(body))
 
 
 def _run(row: tuple[Any, ...]) -> RunRecord:

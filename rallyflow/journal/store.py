@@ -152,6 +152,8 @@ def guarded(path: Path) -> Iterator[None]:
                 f"can't open or write the journal {path}: {text}", hint="check --home and its permissions"
             ) from error
         raise StorageError(f"the journal {path} can't be used just now: {text}") from error
+    except sqlite3.ProgrammingError:
+        raise  # a mistake of ours says nothing about the file
     except sqlite3.DatabaseError as error:
         raise JournalUnusable(
             f"the journal {path} is damaged: {error}",
