@@ -93,7 +93,9 @@ class Cli:
         return [str(PROGRAM), *map(str, arguments)]
 
     def _env(self, extra: dict[str, str]) -> dict[str, str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "RALLYFLOW_"))}
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("OS_", "OTEL_", "RALLYFLOW_"))
+        }
         return {**clean, "RALLYFLOW_HOME": str(self.home), "NO_COLOR": "1", **extra}
 
     def stop_all(self) -> None:
