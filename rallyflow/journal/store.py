@@ -21,7 +21,7 @@ from rallyflow.errors import DiskFull, JournalUnusable, StorageError
 from rallyflow.journal import faults
 from rallyflow.journal.event import Event
 from rallyflow.journal.filesystem import network_filesystem
-from rallyflow.journal.fold import dump, fold, insert_steps, planned_row
+from rallyflow.journal.fold import FOLD, dump, fold, insert_steps, planned_row
 from rallyflow.journal.schema import MIGRATIONS, migrate
 from rallyflow.model.plan import Plan
 from rallyflow.model.records import RunRecord
@@ -43,7 +43,7 @@ class Journal:
                 self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             else:
                 self._connection = sqlite3.connect(
-                    _read_only(path), uri=True, isolation_level=None, check_same_thread=False
+                    read_only(path), uri=True, isolation_level=None, check_same_thread=False
                 )
             self._prepare(write=write)
 
@@ -93,6 +93,17 @@ class Journal:
         with self._lock, guarded(self.path):
             return self._connection.execute(sql, parameters).fetchall()
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for reading; all that is read inside the block is of one moment."""
+        with self._lock, guarded(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
     def data_version(self) -> int:
         """Return a number that changes when another connection has written; the cheapest thing to poll."""
         with self._lock, guarded(self.path):
@@ -107,6 +118,7 @@ class Journal:
             "provenance": run.provenance,
             "parent": run.parent or "",
             "plan": run.plan,
+            "fold": FOLD,
         }
         created = Event("run_created", run.id, state=run.state, time_ns=run.created_ns, body=body)
         with self.transaction() as connection:
@@ -150,7 +162,7 @@ def guarded(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         raise JournalUnusable(
             f"the journal {path} is damaged: {error}",
-            hint="copy it away, and restore it from a backup or use another --home",
+            hint="restore it from a backup; or save what can still be read: rallyflow doctor --salvage NEW.db",
         ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -173,7 +185,7 @@ def now_ns() -> int:
     return time.time_ns()
 
 
-def _read_only(path: Path) -> str:
+def read_only(path: Path) -> str:
     """Return SQLite's address of a journal that can only be read.
 
     Where nobody has it open there is no write-ahead log, and SQLite could not make one: it must not want to. A
