@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rallyflow.cli.options import (
+    detach_option,
     home_option,
     json_option,
+    keep_option,
     params_options,
     read_params,
     seconds_of,
@@ -33,15 +35,19 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="How long what it makes may live, such as 8h; over that of the workflow",
 )
+@keep_option
 @workers_option
+@detach_option
 @home_option
 @json_option
-def command(
+def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     workflow: Path,
     pairs: tuple[str, ...],
     params_file: Path | None,
     ttl: float | None,
+    keep: bool,
     parallel: int,
+    detach: bool,
     home: str | None,
     as_json: bool,
 ) -> Exit:
@@ -50,9 +56,10 @@ def command(
     \b
     rallyflow apply workflows/cloud-bench.yaml
     rallyflow apply workflows/cloud-bench.yaml -p users=1,5,10 -p requests=50
+    rallyflow apply workflows/cloud-bench.yaml --detach    in the background; `rallyflow watch` follows it
     rallyflow apply workflows/cloud-bench.yaml --ttl 8h    what stays may be cleaned up after that time
     """  # noqa: D301 - \b is click's mark
-    from rallyflow.cli.ending import run_session
+    from rallyflow.cli.detached import run_anywhere
     from rallyflow.compile.compiler import compile_file
     from rallyflow.engine.saved import is_saved
     from rallyflow.engine.session import begin
@@ -67,12 +74,14 @@ def command(
         plan, text = compile_file(workflow, read_params(pairs, params_file)), workflow.read_bytes()
     if ttl is not None:
         plan = replace(plan, ttl=ttl)
+    if keep:
+        plan = replace(plan, teardown="never")
     place = Home.find(home)
 
     def start(listener: Any, signals: Any) -> Any:
         return begin(place, plan, text, workers=parallel, listener=listener, signals=signals)
 
-    return run_session(place, start, workers=parallel, as_json=as_json)
+    return run_anywhere(place, start, workers=parallel, as_json=as_json, detach=detach)
 
 
 def _saved(path: Path, *, given: bool) -> tuple[Plan, bytes]:

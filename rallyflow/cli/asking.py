@@ -55,7 +55,7 @@ def questions(reader: JournalReader, home: Home, run: RunId) -> list[Question]:
     waiting = [step for step in steps if step.state is StepState.PAUSED]
     if not waiting:
         return []
-    plan = plan_as_it_went(read_plan(home.run(run)), steps, reader.answers(run))
+    plan = plan_as_it_went(read_plan(home.run(run), reader.run(run).plan), steps, reader.answers(run))
     hidden = dict.fromkeys(plan.secrets, Secret(MASK))
     values = values_so_far(plan, run, home.run(run), hidden, steps)
     planned = {step.id: step for step in plan.steps}
@@ -88,7 +88,7 @@ def choose(waiting: Sequence[Question], step: str, run: RunId) -> Question:
 def read_form(question: Question, given: Mapping[str, Any], *, approved: bool) -> Answer:
     """Return an answer once its values have been found to be good; UsageError when they are not."""
     values = {name: _read(name, value, question.form.get(name)) for name, value in given.items()}
-    answer = Answer(approved, values, _who())
+    answer = Answer(approved, values, who())
     if question.step.uses == APPROVE:
         try:
             values = read_answer(ApproveInputs(message="-", input=dict(question.form)), answer)
@@ -146,7 +146,8 @@ def _value(name: str, spec: Param) -> Any:
     return click.prompt(f"  {name}{note}", default=spec.default, err=True, type=str)
 
 
-def _who() -> str:
+def who() -> str:
+    """Return the name of the user; empty where there is none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a user without a name, as in some containers

@@ -46,12 +46,22 @@ class _Remembering:
         self.inner.progressed(step, progress)
 
 
-def run_session(home: Home, start: Callable[[Any, Signals], Ending], *, workers: int, as_json: bool) -> Exit:
-    """Run a session, and go on when somebody at the terminal has answered what it waits for; returns the exit code."""
+def run_session(
+    home: Home,
+    start: Callable[[Any, Signals], Ending],
+    *,
+    workers: int,
+    as_json: bool,
+    view: EventLines | Lines | None = None,
+) -> Exit:
+    """Run a session, and go on when somebody at the terminal has answered what it waits for; returns the exit code.
+
+    It is shown as suits where the output goes, unless there is a view already.
+    """
     kind = network_filesystem(home.root)
     if kind:
         say(f"note: {home.root} is on a network file system ({kind}): the journal does without a log, and is slower")
-    code = _run_session(start, as_json=as_json)
+    code = _run_session(view or listener(home, as_json=as_json), start, as_json=as_json)
     while isinstance(code, Ending):
         run = code.run
         reader = open_reader(home)
@@ -61,13 +71,12 @@ def run_session(home: Home, start: Callable[[Any, Signals], Ending], *, workers:
         def again(listener: Any, signals: Signals, run: RunId = run) -> Ending:
             return resume(home, run, workers=workers, listener=listener, signals=signals)
 
-        code = _run_session(again, as_json=as_json)
+        code = _run_session(listener(home, as_json=as_json), again, as_json=as_json)
     return code
 
 
-def _run_session(start: Callable[[Any, Signals], Ending], *, as_json: bool) -> Exit | Ending:
+def _run_session(inner: EventLines | Lines, start: Callable[[Any, Signals], Ending], *, as_json: bool) -> Exit | Ending:
     """Run a session under signal handling and a live view; returns how it ended when somebody can answer now."""
-    inner = listener(as_json=as_json)
     watching = _Remembering(inner)
     signals = Signals(inner.stopping)
     try:
@@ -81,18 +90,20 @@ def _run_session(start: Callable[[Any, Signals], Ending], *, as_json: bool) -> E
             say(f"then: rallyflow resume {watching.run}")
         return error.exit_code
     if not as_json:
-        _say_ending(ending)
+        say_ending(ending)
         if ending.state is RunState.PAUSED and asking.can_ask():
             return ending
-    return _exit_code(ending)
+    return exit_code(ending)
 
 
-def _exit_code(ending: Ending) -> Exit:
+def exit_code(ending: Ending) -> Exit:
+    """Return the exit code of a process whose session ended so."""
     code = EXITS[ending.state]
     return Exit.LEFT_BEHIND if ending.left and code is Exit.OK else code
 
 
-def _say_ending(ending: Ending) -> None:
+def say_ending(ending: Ending) -> None:
+    """Say how a session ended, and what to type next."""
     style = STYLES.get(ending.state, "bold")
     say(f"run {ending.run} {colour(ending.state, style, 'bold')}")
     for name, value in ending.outputs.items():

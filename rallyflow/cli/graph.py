@@ -89,7 +89,7 @@ def _of_run(home: Home, run: str) -> tuple[Plan, str, list[StepRecord]]:
 
     reader = open_reader(home)
     record = reader.find(run)
-    return read_plan(home.run(record.id)), record.id, reader.steps(record.id)
+    return read_plan(home.run(record.id), record.plan), record.id, reader.steps(record.id)
 
 
 def _by_name(output: Path | None) -> str:

@@ -18,10 +18,13 @@ from rallyflow.journal.event import Event
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.states import StepState
 from rallyflow.model.step import Progress
+from rallyflow.settings import Home
 from rallyflow.units import format_duration
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from rallyflow.cli.outlook import Outlook
 
 STYLES = {
     "succeeded": "green",
@@ -45,24 +48,31 @@ SIGNS = {
     "paused": "‖",
 }
 
+_NOT_RUNNING = frozenset(state for state in StepState if state is not StepState.RUNNING)
+
 
 class EventLines:
     """Prints every event as one JSON line on stdout, for programs."""
 
-    def __init__(self) -> None:
-        """Start before the run has an id."""
+    def __init__(self, home: Home | None = None) -> None:
+        """Start before the run has an id; progress comes with an outlook where the run's home is given."""
         self._run = RunId("")
+        self._home = home
+        self._outlook: Outlook | None = None
 
     def happened(self, event: Event) -> None:
         """Print an event."""
         self._run = event.run
+        if self._home is not None:
+            self._outlook = outlook_after(event, self._outlook, self._home)
         step = {"step": event.step, "attempt": event.attempt} if event.step else {}
         state = {"state": event.state} if event.state else {}
         self._print(event.kind, event.time_ns, {**step, **state, **event.body})
 
     def progressed(self, step: StepId, progress: Progress) -> None:
         """Print progress."""
-        self._print("progress", time.time_ns(), {"step": step, **asdict(progress)})
+        left = {"left_s": self._outlook.seconds_left()} if self._outlook is not None else {}
+        self._print("progress", time.time_ns(), {"step": step, **asdict(progress), **left})
 
     def failed(self, error: RallyflowError) -> None:
         """Print why the session ended, also for the person who reads stderr."""
@@ -102,6 +112,8 @@ class Lines:
 
     def describe(self, event: Event) -> str:
         """Return a line about an event; empty when there is nothing to say."""
+        if event.kind in ("answered", "stop_asked"):
+            return _said(event)
         return self._of_step(event) if event.step else self._of_run(event)
 
     def _of_run(self, event: Event) -> str:
@@ -133,7 +145,8 @@ class Lines:
         return ""
 
     def _outcome(self, event: Event) -> str:
-        took = format_duration((event.time_ns - self.started.get(event.step, event.time_ns)) / 1e9)
+        clock = (event.time_ns - self.started.get(event.step, event.time_ns)) / 1e9
+        took = format_duration(event.body.get("took_s", clock))
         error = event.body.get("error") or {}
         note = f"{took}"
         if error:
@@ -170,9 +183,11 @@ class Lines:
 class LiveView(Lines):
     """Plain lines for what has ended, and below them a live view of what is running."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Home) -> None:
         """Start with nothing running."""
         super().__init__()
+        self._home = home
+        self._outlook: Outlook | None = None
         from rich.console import Console
         from rich.live import Live
 
@@ -194,10 +209,12 @@ class LiveView(Lines):
 
     def happened(self, event: Event) -> None:
         """Keep the view of what is running, then print."""
-        if event.kind == "intent":
-            self._running[event.step] = (time.monotonic(), Progress())
-        elif event.step and event.kind != "removed":
+        if event.state == StepState.RUNNING and event.step:
+            since = max(0.0, (time.time_ns() - event.time_ns) / 1e9)
+            self._running[event.step] = (time.monotonic() - since, Progress())
+        elif event.state in _NOT_RUNNING:
             self._running.pop(event.step, None)
+        self._outlook = outlook_after(event, self._outlook, self._home)
         super().happened(event)
 
     def progressed(self, step: StepId, progress: Progress) -> None:
@@ -206,6 +223,7 @@ class LiveView(Lines):
             self._running[step] = (self._running[step][0], progress)
 
     def _render(self) -> RenderableType:
+        from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.spinner import Spinner
         from rich.table import Table
@@ -226,11 +244,33 @@ class LiveView(Lines):
             )
         if len(self._running) > 12:
             table.add_row("", f"and {len(self._running) - 12} more", "", "", "", "")
-        return table
+        left = self._outlook.seconds_left() if self._outlook is not None else None
+        if left is None or left < 1:
+            return table
+        return Group(table, Text(f"about {format_duration(left)} left", style="dim"))
 
 
-def listener(*, as_json: bool) -> EventLines | Lines:
-    """Return the listener that suits where the output goes."""
+def _said(event: Event) -> str:
+    """Return a line about what a person has said to the run."""
+    who = printable(str(event.body.get("by") or "somebody"))
+    if event.kind == "answered":
+        return f"  {printable(event.step)}: {'approved' if event.body['approved'] else 'rejected'} by {who}"
+    return f"{'cancelling' if event.body['stage'] > 1 else 'stopping'}: {who} has asked for it"
+
+
+def outlook_after(event: Event, before: Outlook | None, home: Home) -> Outlook | None:
+    """Return the outlook of the run that an event begins a session of; else the one that there is."""
+    if event.kind not in ("run_created", "run_resumed"):
+        return before
+    from rallyflow.cli.outlook import Outlook
+
+    if before is not None:
+        before.close()
+    return Outlook(home, event.run, int(event.body.get("parallel") or 1))
+
+
+def listener(home: Home, *, as_json: bool) -> EventLines | Lines:
+    """Return the listener that suits where the output of a run's own process goes."""
     if as_json:
         return EventLines()
-    return LiveView() if sys.stderr.isatty() else Lines()
+    return LiveView(home) if sys.stderr.isatty() else Lines()

@@ -17,6 +17,7 @@ from rallyflow.errors import Exit, InternalError, RallyflowError, StorageError
 VERBS = {
     "apply": "Compile a workflow and run it",
     "approve": "Answer what a paused run waits for",
+    "cancel": "Stop a run from another terminal, and remove what it made",
     "catalog": "Use workflows of others by name and version: list, show, add, update, fetch, verify",
     "cleanup": "Remove what runs left: all of it, what has expired, or what a cloud shows of lost runs",
     "completion": "Print a script that completes commands in a shell",
@@ -29,6 +30,7 @@ VERBS = {
     "logs": "Print the logs of a run's steps",
     "plan": "Show what a workflow would do, without doing anything",
     "report": "Write the HTML report of a run",
+    "rerun": "Run a run again, or a part of it, with what counts of it taken over",
     "resources": "List what runs made outside and did not remove",
     "resume": "Go on with a run that was interrupted, killed or could not finish",
     "runs": "List the runs",
@@ -36,6 +38,8 @@ VERBS = {
     "show": "Show a run: its steps, results and what is left of it",
     "sql": "Query the measurements with SQL",
     "validate": "Check a workflow file, all of it, without running anything",
+    "watch": "Follow a run that another process works on, until it ends",
+    "why": "Say why a step is as it is, and what has changed",
 }
 """Every verb with its one-line help, so that help needs no verb's module."""
 

@@ -60,6 +60,15 @@ workers_option = click.option(
     help="Steps that may run at a time",
 )
 
+detach_option = click.option(
+    "--detach", is_flag=True, help="Run in the background, and be back as soon as the run has begun"
+)
+
+
+keep_option = click.option(
+    "--keep", is_flag=True, help="Do not remove what the run makes at its end; `rallyflow destroy` does it later"
+)
+
 
 def params_options(function: F) -> F:
     """Add -p/--param and --params."""

@@ -17,6 +17,7 @@ from rallyflow.cli.options import (
     workers_option,
 )
 from rallyflow.cli.output import colour, print_json, print_table, say
+from rallyflow.cli.previewing import grouped
 from rallyflow.errors import Exit, UsageError
 from rallyflow.settings import Home
 from rallyflow.units import format_duration
@@ -30,7 +31,12 @@ _MANY = 12  # cells of one matrix that are still listed one by one
 
 @click.command("plan", short_help="show what a workflow would do")
 @click.argument("workflow", type=click.Path(path_type=Path), required=False)
-@click.option("--run", "run", metavar="RUN", help="Show what `rallyflow resume RUN` would do, instead")
+@click.option(
+    "--run",
+    "run",
+    metavar="RUN",
+    help="Show what `resume RUN` would do; with a file, what `resume RUN --with FILE` would",
+)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Save the plan; `rallyflow apply` runs exactly it"
 )
@@ -58,19 +64,22 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     rallyflow plan cloud-bench.yaml -p users=1,5      what `apply` would do
     rallyflow plan cloud-bench.yaml -o friday.plan    save it; then: rallyflow apply friday.plan
     rallyflow plan --run @latest                      what `resume` would do
+    rallyflow plan cloud-bench.yaml --run @latest     what `resume --with cloud-bench.yaml` would do
     """  # noqa: D301 - \b is click's mark
     from rallyflow.engine.forecast import Action
 
     place = Home.find(home)
-    if (workflow is None) == (run is None):
+    if workflow is None and run is None:
         raise UsageError("give a workflow file, or a run with --run", hint="rallyflow plan workflows/quickstart.yaml")
-    if workflow is not None:
+    if workflow is not None and run is not None:
+        plan, foreseen = _of_both(workflow, run, read_params(pairs, params_file), place, parallel)
+    elif workflow is not None:
         plan, foreseen = _of_file(workflow, read_params(pairs, params_file), place, parallel)
     else:
         if output is not None or pairs or params_file:
             raise UsageError("-o, -p and --params are for a workflow file", hint="a run has its params and its plan")
         plan, foreseen = _of_run(str(run), place, parallel)
-    if output is not None and workflow is not None:
+    if output is not None and workflow is not None and run is None:
         _save(output, plan, workflow)
     if as_json:
         _print_json(plan, foreseen)
@@ -97,8 +106,20 @@ def _of_run(run: str, home: Home, workers: int) -> tuple[Plan, Forecast]:
     reader = open_reader(home)
     record = reader.find(run)
     steps = reader.steps(record.id)
-    plan = plan_as_it_went(read_plan(home.run(record.id)), steps, reader.answers(record.id))
+    plan = plan_as_it_went(read_plan(home.run(record.id), record.plan), steps, reader.answers(record.id))
     return plan, forecast(plan, workers=workers, seconds=reader.durations(record.name), earlier=steps)
+
+
+def _of_both(workflow: Path, run: str, given: dict[str, Any], home: Home, workers: int) -> tuple[Plan, Forecast]:
+    from rallyflow.cli.previewing import foresee
+    from rallyflow.engine.reuse import Wanted
+    from rallyflow.engine.revising import look_ahead, recompiled
+
+    reader = open_reader(home)
+    record = reader.find(run)
+    plan = recompiled(reader, home, record, workflow, given)
+    decided = look_ahead(reader, home, record, plan, Wanted())
+    return decided.plan, foresee(decided, reader, workers)
 
 
 def _save(output: Path, plan: Plan, workflow: Path) -> None:
@@ -118,7 +139,7 @@ def _print_json(plan: Plan, foreseen: Forecast) -> None:
 
 
 def _print(plan: Plan, foreseen: Forecast, *, every: bool) -> None:
-    rows = [_row(group) for group in _grouped(foreseen.steps, every=every)]
+    rows = [_row(group) for group in grouped(foreseen, every=every)]
     print_table(("action", "step", "uses", "waits for", "timeout", "attempts", "expected", "why"), rows)
     counts: dict[str, int] = {}
     for each in foreseen.steps:
@@ -133,21 +154,6 @@ def _print(plan: Plan, foreseen: Forecast, *, every: bool) -> None:
         say(f"  param {name} = {value}")
     for name, seed in plan.seeds.items():
         say(f"  the cells of {name} are in random order, with the seed {seed}")
-
-
-def _grouped(steps: Sequence[StepForecast], *, every: bool) -> list[list[StepForecast]]:
-    """Return the rows to print: the many cells of a matrix that share their fate are one."""
-    groups: dict[tuple[str, str, str], list[StepForecast]] = {}
-    for each in steps:
-        groups.setdefault((each.step.name, each.action, each.why), []).append(each)
-    rows: list[list[StepForecast]] = []
-    for each in steps:
-        group = groups[each.step.name, each.action, each.why]
-        if every or len(group) <= _MANY:
-            rows.append([each])
-        elif group[0] is each:
-            rows.append(group)
-    return rows
 
 
 def _row(group: Sequence[StepForecast]) -> tuple[Any, ...]:

@@ -52,41 +52,72 @@ class Embedded(Deployer[EmbeddedInputs]):
     def run(self, inputs: EmbeddedInputs, context: StepContext) -> Outcome[DeployOutputs]:
         """Start a new cloud, and return it once an authenticated request has been answered."""
         state = context.artifacts.absolute() / "state"
-        settings = Settings(
-            password=SecretStr(secrets.token_urlsafe(18)),
-            speed=inputs.options.applied_to(inputs.speed),
-            seed=inputs.seed,
-            keep=inputs.keep,
-        )
+        settings = _settings(inputs, SecretStr(secrets.token_urlsafe(18)))
         resource = context.ledger.intend(KIND, context.tag, detail={"state": str(state)})
         context.report(Progress(note="starting the embedded cloud"))
         shutil.rmtree(state, ignore_errors=True)  # of a cloud that the ledger no longer knows: it has other passwords
         process.save_settings(state, settings)
-        pid = process.start(state, guardian=_guardian(settings, context))
-        context.ledger.created(resource, str(pid))
-        cloud = _await_cloud(state, pid, settings, context, resource)
-        context.log.info("the embedded cloud answers at %s (process %d)", cloud.auth_url, pid)
+        cloud = _start(state, 0, settings, context, resource)
+        context.log.info("the embedded cloud answers at %s", cloud.auth_url)
+        return Outcome(DeployOutputs(cloud=cloud))
+
+    def adopt(self, inputs: EmbeddedInputs, context: StepContext) -> Outcome[DeployOutputs] | None:
+        """Take the cloud over that a killed attempt had begun to make: wake it, if it was to be just this one."""
+        found = _of(context)
+        if found is None or found[2] != _settings(inputs, found[2].password):
+            return None
+        resource, state, settings = found
+        cloud = _wake(state, _last_port(state), settings, context, resource)
         return Outcome(DeployOutputs(cloud=cloud))
 
     def revive(self, outputs: DeployOutputs, context: StepContext) -> DeployOutputs | None:
         """Make the cloud answer again, from its state folder and for this session; None when that is gone."""
-        resource = next((row for row in context.ledger.open() if row.kind == KIND), None)
-        if resource is None:
+        found = _of(context)
+        if found is None:
             return None
-        state = Path(resource.detail["state"])
-        try:
-            settings = process.load_settings(state)
-        except FileNotFoundError:
-            return None
+        resource, state, settings = found
         if settings.keep and process.running(state) and _answers(outputs.cloud):
             return outputs
-        process.stop(state)
         port = urlsplit(outputs.cloud.auth_url).port or 0  # its own note of it is gone when a revival was killed
-        pid = process.start(state, port=port, guardian=_guardian(settings, context))
-        context.ledger.created(resource.id, str(pid))
-        cloud = _await_cloud(state, pid, settings, context, resource.id)
-        context.log.info("the embedded cloud answers again at %s (process %d)", cloud.auth_url, pid)
-        return DeployOutputs(cloud=cloud)
+        return DeployOutputs(cloud=_wake(state, port, settings, context, resource))
+
+
+def _settings(inputs: EmbeddedInputs, password: SecretStr) -> Settings:
+    return Settings(
+        password=password, speed=inputs.options.applied_to(inputs.speed), seed=inputs.seed, keep=inputs.keep
+    )
+
+
+def _of(context: StepContext) -> tuple[int, Path, Settings] | None:
+    """Return what the ledger has of a cloud of this step: its row, its state folder and its settings."""
+    row = next((row for row in context.ledger.open() if row.kind == KIND), None)
+    if row is None:
+        return None
+    state = Path(row.detail["state"])
+    try:
+        return row.id, state, process.load_settings(state)
+    except (FileNotFoundError, ValueError):  # killed before they were written, or in the middle of that
+        return None
+
+
+def _last_port(state: Path) -> int:
+    try:
+        return process.read_endpoint(state).port
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _wake(state: Path, port: int, settings: Settings, context: StepContext, resource: int) -> Cloud:
+    process.stop(state)
+    cloud = _start(state, port, settings, context, resource)
+    context.log.info("the embedded cloud answers again at %s", cloud.auth_url)
+    return cloud
+
+
+def _start(state: Path, port: int, settings: Settings, context: StepContext, resource: int) -> Cloud:
+    pid = process.start(state, port=port, guardian=_guardian(settings, context))
+    context.ledger.created(resource, str(pid))
+    return _await_cloud(state, pid, settings, context, resource)
 
 
 def _guardian(settings: Settings, context: StepContext) -> int:

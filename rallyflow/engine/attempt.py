@@ -6,7 +6,7 @@ import errno
 import logging
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -23,7 +23,7 @@ from rallyflow.journal.store import Journal
 from rallyflow.model.ids import RunId, StepId, step_key
 from rallyflow.model.secret import Secret
 from rallyflow.model.states import StepState
-from rallyflow.model.step import Answer, Progress, StepContext, StepType
+from rallyflow.model.step import Answer, OnResume, Outcome, Progress, StepContext, StepType
 from rallyflow.settings import RESULTS
 
 log = logging.getLogger("rallyflow")
@@ -52,6 +52,7 @@ class Task:
     answer: Answer | None = None
     log: Path | None = None
     time_to_live: float | None = None  # seconds, of what it makes outside
+    adopt: bool = False  # an attempt with these inputs was cut off: what it made may be taken over
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +105,29 @@ def _perform(task: Task, journal: Journal, stop: Event, report: Callable[[Progre
             return Result(StepState.SKIPPED)
         return Result(StepState.SUCCEEDED, alive.model_dump(mode="json"))
     inputs = _inputs(step, task)
-    _clear_earlier(context, journal)
-    outcome = step.run(inputs, context)
+    outcome = _adopted(step, inputs, context) if task.adopt and step.on_resume is OnResume.RECONCILE else None
+    if outcome is None:
+        _clear_earlier(context, journal)
+        outcome = step.run(inputs, context)
     if outcome.state not in _OUTCOMES:
         raise InternalError(f"`uses: {task.uses}` ended with {outcome.state}, which is not a step's own to say")
     _keep_history(task, context)
     return Result(outcome.state, outcome.outputs.model_dump(mode="json"), outcome.reason)
+
+
+def _adopted(step: StepType[Any, Any], inputs: Any, context: StepContext) -> Outcome[Any] | None:
+    """Take over what an attempt that was cut off had made; None when it has to be removed and made anew."""
+    if not context.ledger.open():
+        return None
+    try:
+        outcome = step.adopt(inputs, context)
+    except StepError as error:
+        log.warning("what the attempt before had made can't be taken over: %s", error.what)
+        return None
+    if outcome is None:
+        return None
+    log.info("took over what the attempt before had made")
+    return replace(outcome, reason=outcome.reason or "took over what the attempt before had made")
 
 
 def _keep_history(task: Task, context: StepContext) -> None:

@@ -11,6 +11,7 @@ from rallyflow.model.plan import PlannedStep
 
 _LONGEST = 60  # characters of a value that are shown
 _ABSENT = object()
+UPSTREAM = "what it needs has changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Change:
     after: str
 
     def __str__(self) -> str:
+        if not self.before and not self.after:
+            return self.place
         if not self.before:
             return f"{self.place} is new: {self.after}"
         if not self.after:
@@ -38,7 +41,7 @@ def changes(before: PlannedStep, after: PlannedStep) -> list[Change]:
         if old.get(place, _ABSENT) != new.get(place, _ABSENT)
     ]
     upstream = before.components.get("upstream") != after.components.get("upstream")
-    return found or ([Change("what it needs", "as it was", "changed")] if upstream else [])
+    return found or ([Change(UPSTREAM, "", "")] if upstream else [])
 
 
 def _parts(step: PlannedStep) -> Iterator[tuple[str, Any]]:

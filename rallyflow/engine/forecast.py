@@ -52,24 +52,27 @@ def forecast(
     workers: int,
     seconds: Mapping[tuple[str, str], float],
     earlier: Sequence[StepRecord] | None = None,
+    why: Mapping[StepId, str] | None = None,
 ) -> Forecast:
     """Return what a new run of a plan would do, or one that goes on from what `earlier` says of its steps.
 
-    `seconds` is what steps took, by their ids, and by the names that the cells of a matrix share.
+    `why` says why steps run, where that was decided before. `seconds` is what steps took, by their ids, and by the
+    names that the cells of a matrix share.
     """
-    known = {step.id: found for step in plan.steps if (found := _time_of(step, seconds)) is not None}
+    known = {step.id: found for step in plan.steps if (found := time_of(step, seconds)) is not None}
     records = {step.id: step for step in earlier or ()}
     timed = all(step.id in known or step.inline or _is_done(step, records.get(step.id)) for step in plan.steps)
     # without times the chain of most steps is what can be said, whoever is free to run them
     view = _view(plan, earlier, workers if timed else len(plan.steps))
     times = known if timed else {step.id: known.get(step.id, 0.0 if step.inline else 1.0) for step in plan.steps}
-    foreseen = simulate(view, times, _constants(plan))
+    foreseen = simulate(view, times, constants(plan))
     critical, started = frozenset(foreseen.critical), frozenset(foreseen.started)
     steps = []
     for step in plan.steps:
-        action, why = _decision(step, foreseen, records.get(step.id), begins=step.id in started)
+        action, reason = _decision(step, foreseen, records.get(step.id), begins=step.id in started)
+        reason = (why or {}).get(step.id, "") if action is Action.RUN and why is not None else reason
         on_path = action is Action.RUN and step.id in critical
-        steps.append(StepForecast(step, action, why, known.get(step.id), on_path))
+        steps.append(StepForecast(step, action, reason, known.get(step.id), on_path))
     return Forecast(tuple(steps), foreseen.seconds if timed else None, foreseen.critical)
 
 
@@ -99,12 +102,12 @@ def _why_run(step: PlannedStep, record: StepRecord | None) -> str:
     return f"if {step.condition}" if step.condition and step.scope != step.id else ""
 
 
-def _time_of(step: PlannedStep, seconds: Mapping[tuple[str, str], float]) -> float | None:
+def time_of(step: PlannedStep, seconds: Mapping[tuple[str, str], float]) -> float | None:
     """Return what a step took: itself, else the other cells of its matrix."""
     return seconds.get((step.id, step.uses), seconds.get((step.name, step.uses)))
 
 
-def _constants(plan: Plan) -> dict[StepId, bool]:
+def constants(plan: Plan) -> dict[StepId, bool]:
     """Return the conditions whose value is known before the run."""
     values = ((step.id, _constant(step, plan)) for step in plan.steps if step.condition)
     return {step: value for step, value in values if value is not None}

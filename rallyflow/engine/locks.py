@@ -17,6 +17,7 @@ from rallyflow.errors import RunLocked, TransientError
 from rallyflow.processes import ALIVE
 
 ENGINE = "engine.lock"
+_A_LOOK = 0.1  # seconds, and far more than `is_live` takes
 
 
 class RunLock:
@@ -30,15 +31,13 @@ class RunLock:
     def take(self) -> None:
         """Take the lock; RunLocked, with who has it, when another process lives that has it."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _try(descriptor):
             owner = os.read(descriptor, 4096).decode(errors="replace")
             os.close(descriptor)
             run = self._path.parent.name
             raise RunLocked(
                 f"another process works on the run {run}: {_describe(owner)}",
-                hint=f"follow it with `rallyflow show {run}`, or stop it with Ctrl-C in its terminal",
+                hint=f"follow it with `rallyflow watch {run}`, or stop it with `rallyflow cancel {run}`",
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(
@@ -52,6 +51,20 @@ class RunLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _try(descriptor: int) -> bool:
+    """Take the lock if it is free; who only looks whether it is has it for an instant, and that is waited for."""
+    deadline = time.monotonic() + _A_LOOK
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+        else:
+            return True
 
 
 def is_live(directory: Path) -> bool:

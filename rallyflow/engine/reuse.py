@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from rallyflow.engine.answering import is_done
-from rallyflow.engine.changes import changes
+from rallyflow.engine.changes import UPSTREAM, changes
 from rallyflow.errors import UsageError
 from rallyflow.hints import did_you_mean
-from rallyflow.model.ids import StepId
+from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.plan import Plan, PlannedStep, foreach_cells
 from rallyflow.model.records import StepRecord
 from rallyflow.model.states import StepState
@@ -60,9 +60,26 @@ class Reuse:
         return [decision.kept for decision in self.decisions.values() if decision.kept is not None]
 
     @property
+    def unexpanded(self) -> Plan:
+        """The plan as its file has it: without the steps that foreach steps have become."""
+        parents = {step.id for step in self.plan.steps if step.foreach is not None}
+        cells = {cell for parent in parents for cell in self.plan.groups.get(parent, ())}
+        groups = {name: ids for name, ids in self.plan.groups.items() if name not in parents}
+        steps = tuple(step for step in self.plan.steps if step.id not in cells)
+        return replace(self.plan, steps=steps, groups=groups)
+
+    @property
     def why(self) -> dict[StepId, str]:
         """Why each step is kept or runs."""
         return {step: decision.why for step, decision in self.decisions.items()}
+
+    @property
+    def outlook(self) -> list[StepRecord]:
+        """The steps as they stand when this is what counts: kept, or still to do."""
+        return [
+            decision.kept or StepRecord(RunId(""), step.id, step.name, step.uses, StepState.PLANNED)
+            for step, decision in ((step, self.decisions[step.id]) for step in self.plan.steps)
+        ]
 
     @property
     def runs(self) -> list[StepId]:
@@ -126,7 +143,7 @@ class _Deciding:
         if failed or not is_done(planned, record.state):
             return f"it was {record.state}" + (f": {record.reason}" if record.reason else "")
         if record.fingerprint != planned.fingerprint:
-            return f"changed: {self._what_changed(planned)}"
+            return self._what_changed(planned)
         return None if selection is Selection.ONLY else self._why_again(planned)
 
     def _why_again(self, planned: PlannedStep) -> str | None:
@@ -136,7 +153,7 @@ class _Deciding:
     def _what_changed(self, planned: PlannedStep) -> str:
         old = self.before.get(planned.id)
         found = changes(old, planned) if old is not None else []
-        return "; ".join(str(change) for change in found) or "what it needs"
+        return "; ".join(str(change) for change in found) or UPSTREAM
 
     def _needs(self, planned: PlannedStep) -> Iterable[StepId]:
         for need in (*planned.needs, *([planned.gate] if planned.gate else [])):
@@ -156,6 +173,9 @@ def _without_the_rest(plan: Plan, decisions: Mapping[StepId, Decision], chosen: 
                     wanted.add(each)
                     todo.append(each)
     stays = {step for step, decision in decisions.items() if decision.kept is not None} | wanted
+    for step in plan.steps:  # the journal has the items of a foreach step only as a whole
+        if step.foreach is not None and step.id in stays:
+            stays.update(plan.groups.get(step.id, ()))
     groups = {name: tuple(step for step in ids if step in stays) for name, ids in plan.groups.items()}
     groups = {name: ids for name, ids in groups.items() if ids or StepId(name) in stays}
     there = {*stays, *groups}
@@ -167,16 +187,15 @@ def _without_the_rest(plan: Plan, decisions: Mapping[StepId, Decision], chosen: 
     return replace(plan, steps=tuple(steps), groups=groups)
 
 
-def chosen_steps(plan: Plan, names: Iterable[str]) -> frozenset[StepId]:
+def chosen_steps(known: Mapping[StepId, str], names: Iterable[str]) -> frozenset[StepId]:
     """Return the steps that a person names: by id, by what the cells of a matrix share, or by the workflow around them.
 
-    Raises UsageError for a name that fits none.
+    `known` has the name of each step by its id. Raises UsageError for a name that fits none.
     """
     found: set[StepId] = set()
     for name in names:
-        fits = {step.id for step in plan.steps if name in (step.id, step.name) or step.id.startswith(f"{name}/")}
+        fits = {step for step, shared in known.items() if name in (step, shared) or step.startswith(f"{name}/")}
         if not fits:
-            hint = did_you_mean(name, list(dict.fromkeys(step.name for step in plan.steps)))
-            raise UsageError(f"there is no step {name!r}", hint=hint)
+            raise UsageError(f"there is no step {name!r}", hint=did_you_mean(name, dict.fromkeys(known.values())))
         found |= fits
     return frozenset(found)

@@ -63,7 +63,7 @@ from rallyflow.journal.leases import Leases
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal
 from rallyflow.masking import Mask
-from rallyflow.model.ids import RunId, StepId
+from rallyflow.model.ids import RunId, StepId, step_slug
 from rallyflow.model.plan import PlannedStep, foreach_cells
 from rallyflow.model.states import RunState, StepState
 from rallyflow.model.step import Answer, Progress
@@ -96,6 +96,15 @@ class Place:
     time_to_live: float | None = None  # seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the journal knows of a run beside the states of its steps."""
+
+    answers: Mapping[StepId, Answer]
+    origins: Mapping[StepId, RunId]  # of steps whose outcome was taken over: the runs that have what they made
+    cut_off: Mapping[StepId, str]  # steps with something outside whose attempt was cut off: its fingerprint
+
+
 class Runner:
     """Runs one plan in one session."""
 
@@ -107,7 +116,7 @@ class Runner:
         place: Place,
         listener: Listener,
         signals: Signals,
-        answers: Mapping[StepId, Answer],
+        known: Known,
     ) -> None:
         """Take everything that a session has prepared; nothing happens before `run`."""
         self._view = view
@@ -117,7 +126,8 @@ class Runner:
         self._place = place
         self._listener = listener
         self._signals = signals
-        self._answers = dict(answers)
+        self._answers = dict(known.answers)
+        self._known = known
         self._pool = Pool(place.directory)
         self._times = Timekeeper()
         self._control = Control(JournalReader(journal, place.home), place.run)
@@ -266,26 +276,24 @@ class Runner:
     def _task(self, kind: str, step: StepId, attempt: int, data: Mapping[str, Any]) -> Task:
         planned = self._steps[step]
         place = self._place
-        log = None
-        if not planned.inline:
-            from rallyflow.model.ids import step_slug
-
-            log = place.directory / "logs" / step_slug(step) / f"{attempt}.log"
+        origin = self._known.origins.get(step) if kind == "revive" else None
+        log = place.directory / "logs" / step_slug(step) / f"{attempt}.log"
         return Task(
             kind=kind,
             uses=planned.uses,
-            run=place.run,
+            run=origin or place.run,
             step=step,
             attempt=attempt,
             data=data,
             home=place.home,
-            directory=place.directory,
+            directory=place.directory.with_name(origin) if origin else place.directory,
             journal=place.journal,
             guardian=os.getpid(),
             matrix=planned.matrix,
             secrets=self._values.secrets,
             answer=self._answers.get(step),
-            log=log,
+            log=None if planned.inline else log,
+            adopt=self._number(step, attempt) == 1 and self._known.cut_off.get(step) == planned.fingerprint,
             time_to_live=place.time_to_live,
         )
 

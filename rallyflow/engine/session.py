@@ -6,39 +6,34 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rallyflow.engine.answering import answer_of, is_done, plan_as_it_went, runs_again, verdict, was_in_flight
-from rallyflow.engine.attempt import describe
+from rallyflow.engine.answering import is_done, plan_as_it_went, was_in_flight
 from rallyflow.engine.locks import RunLock, wait_for_the_dead
 from rallyflow.engine.provenance import provenance
-from rallyflow.engine.runner import Listener, Place, Runner
+from rallyflow.engine.reopening import reopened
+from rallyflow.engine.runner import Known, Listener, Place, Runner
 from rallyflow.engine.secrets import read_secrets
 from rallyflow.engine.signals import Signals
 from rallyflow.engine.undo import NotRemoved, undo, with_contents
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, new_view
-from rallyflow.errors import InFlight, StorageError, UsageError
+from rallyflow.errors import StorageError, UsageError
 from rallyflow.journal.event import Event
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal, guarded
 from rallyflow.masking import Mask
 from rallyflow.model.ids import RunId, StepId, new_run_id
-from rallyflow.model.plan import Plan, PlannedStep, plan_from_json, plan_to_json
+from rallyflow.model.plan import Plan, plan_from_json, plan_to_json
 from rallyflow.model.records import Resource, RunRecord, StepRecord
 from rallyflow.model.secret import Secret
 from rallyflow.model.states import RunState, StepState
-from rallyflow.model.step import Answer
 from rallyflow.settings import RESULTS, Home
 
-IN_FLIGHT = InFlight(
-    "the engine ended while an attempt was in flight, and the step may not simply be repeated; run it again?",
-    hint="find out whether it did its work; then `rallyflow approve`, or `rallyflow approve --reject`",
-)
-_OPEN_AFTER_DEATH = frozenset({StepState.RUNNING, StepState.RETRYING, StepState.REVIVING})
+FIRST_PLAN = "plan.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +74,33 @@ class Session:
 
     def execute(self, plan: Plan, view: View, values: Values, listener: Listener, signals: Signals) -> Ending:
         """Run what is left of a plan, then remove what the run made if the workflow says so."""
-        answers = self.reader.answers(self.run)
+        reader, run = self.reader, self.run
+        known = Known(reader.answers(run), reader.origins(run), reader.cut_off(run))
         place = replace(self.place, time_to_live=plan.ttl)
-        state = Runner(view, values, self.journal, place, listener, signals, answers).run()
-        left: list[NotRemoved] = []
-        if _tears_down(plan.teardown, state):
-            left = self.tear_down(listener)
+        state = Runner(view, values, self.journal, place, listener, signals, known).run()
+        left = self.close(plan, state, listener)
+        return Ending(run, state, Mask(values.secrets).data(values.outputs()), tuple(left))
+
+    def close(self, plan: Plan, state: RunState, listener: Listener) -> list[NotRemoved]:
+        """Remove what the run made if its workflow says so, and book its end; returns what could not be removed."""
+        left = self.tear_down(listener) if _tears_down(plan.teardown, state) else []
         self._record(Event("run_ended", self.run, state=state), listener)
         self._keep_history()
-        return Ending(self.run, state, Mask(values.secrets).data(values.outputs()), tuple(left))
+        return left
+
+    def go_on(
+        self, plan: Plan, secrets: Mapping[str, Secret], workers: int, listener: Listener, signals: Signals
+    ) -> Ending:
+        """Run what the journal has as not done of a plan."""
+        steps = self.reader.steps(self.run)
+        values = values_so_far(plan, self.run, self.place.directory, secrets, steps)
+        return self.execute(plan, resumed_view(plan, steps, workers), values, listener, signals)
+
+    def book(self, events: Sequence[Event], listener: Listener) -> None:
+        """Put events into the journal, all or none, and let the listener see them."""
+        self.journal.record(events)
+        for event in events:
+            listener.happened(event)
 
     def _keep_history(self) -> None:
         """Bring the run as it is now into results.duckdb; what can't be ingested now is caught up with later."""
@@ -128,19 +141,10 @@ def begin(
     run = new_run_id()
     session = Session(home, run)
     with guarded(home.root):
-        _prepare(home, session.place.directory, plan, workflow_text)
+        prepare(home, session.place.directory, plan, workflow_text)
     with session.entered():
-        record = RunRecord(
-            id=run,
-            name=plan.name,
-            state=RunState.RUNNING,
-            workflow=Path(plan.file).absolute(),
-            created_ns=time.time_ns(),
-            params=plan.params,
-            provenance=provenance(workflow_text),
-        )
-        session.journal.create_run(record, plan)
-        listener.happened(Event("run_created", run, state=RunState.RUNNING, time_ns=record.created_ns))
+        record = new_record(run, plan, workflow_text)
+        listener.happened(session.journal.create_run(record, plan, workers=workers))
         values = values_so_far(plan, run, session.place.directory, secrets)
         return session.execute(plan, new_view(plan, workers=workers), values, listener, signals)
 
@@ -155,15 +159,14 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         raise UsageError(f"the folder of run {run} is gone: {session.place.directory}", hint="it can't be resumed")
     with session.entered():
         wait_for_the_dead(session.place.directory)
-        record = session.reader.run(run)
-        secrets = read_secrets((plan := read_plan(session.place.directory)).secrets, base=record.workflow.parent)
-        answers = session.reader.answers(run)
-        plan = plan_as_it_went(plan, session.reader.steps(run), answers)
-        _check_resumable(record, plan, session.reader.steps(run))
-        _reopen(session, plan, answers, listener)
-        steps = session.reader.steps(run)
-        values = values_so_far(plan, run, session.place.directory, secrets, steps)
-        return session.execute(plan, resumed_view(plan, steps, workers), values, listener, signals)
+        record, steps, answers = session.reader.run(run), session.reader.steps(run), session.reader.answers(run)
+        plan = read_plan(session.place.directory, record.plan)
+        secrets = read_secrets(plan.secrets, base=record.workflow.parent)
+        plan = plan_as_it_went(plan, steps, answers)
+        _check_resumable(record, plan, steps)
+        with borrowed(home, plan, steps):
+            session.book(reopened(run, plan, steps, answers, workers), listener)
+            return session.go_on(plan, secrets, workers, listener, signals)
 
 
 def destroy(
@@ -198,30 +201,70 @@ def destroy(
 
 def resumed_view(plan: Plan, steps: list[StepRecord], workers: int) -> View:
     """Return the view of a run that goes on: finished steps stay finished, those that left something are probed."""
-    planned = {step.id: step for step in plan.steps}
-    done = {step.id: step.state for step in steps if is_done(planned[step.id], step.state)}
-    needed = _ancestors_of_open(plan, done)
     return new_view(
         plan,
         workers=workers,
-        done=done,
+        done=_done(plan, steps),
         attempts={step.id: step.attempt for step in steps},
         paused=frozenset(step.id for step in steps if was_in_flight(step)),
-        revive=frozenset(
-            step.id
-            for step in plan.steps
-            if step.revivable and step.id in needed and done.get(step.id) is StepState.SUCCEEDED
-        ),
+        revive=_to_revive(plan, steps),
     )
 
 
-def read_plan(directory: Path) -> Plan:
-    """Return the plan that a run was started with; StorageError when it can't be read."""
+def _done(plan: Plan, steps: Sequence[StepRecord]) -> dict[StepId, StepState]:
+    planned = {step.id: step for step in plan.steps}
+    return {step.id: step.state for step in steps if is_done(planned[step.id], step.state)}
+
+
+def _to_revive(plan: Plan, steps: Sequence[StepRecord]) -> frozenset[StepId]:
+    """Return the finished steps that left something which the open ones may use."""
+    done = _done(plan, steps)
+    needed = _ancestors_of_open(plan, done)
+    return frozenset(
+        step.id
+        for step in plan.steps
+        if step.revivable and step.id in needed and done.get(step.id) is StepState.SUCCEEDED
+    )
+
+
+@contextmanager
+def borrowed(home: Home, plan: Plan, steps: Sequence[StepRecord]) -> Iterator[None]:
+    """Use, inside the block, what other runs left running for steps that were taken over from them.
+
+    Meanwhile nobody can resume, destroy or use those runs. RunLocked when somebody does already.
+    """
+    revived = _to_revive(plan, steps)
+    origins = {step.origin for step in steps if step.origin is not None and step.id in revived}
+    with ExitStack() as stack:
+        for origin in sorted(origins):
+            if home.run(origin).is_dir():
+                lock = RunLock(home.run(origin))
+                lock.take()
+                stack.callback(lock.release)
+        yield
+
+
+def new_record(run: RunId, plan: Plan, workflow_text: bytes, parent: RunId | None = None) -> RunRecord:
+    """Return the record of a run that begins now."""
+    return RunRecord(
+        id=run,
+        name=plan.name,
+        state=RunState.RUNNING,
+        workflow=Path(plan.file).absolute(),
+        created_ns=time.time_ns(),
+        params=plan.params,
+        provenance=provenance(workflow_text),
+        parent=parent,
+    )
+
+
+def read_plan(directory: Path, name: str = FIRST_PLAN) -> Plan:
+    """Return the plan that a run goes by; StorageError when it can't be read."""
     try:
-        return plan_from_json(json.loads((directory / "plan.json").read_bytes()))
+        return plan_from_json(json.loads((directory / name).read_bytes()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:  # also of an older rallyflow
         raise StorageError(
-            f"the plan of the run can't be read: {directory / 'plan.json'}: {error}",
+            f"the plan of the run can't be read: {directory / name}: {error}",
             hint="start a new run with `rallyflow apply`; `rallyflow destroy` still works",
         ) from error
 
@@ -230,8 +273,11 @@ def _ancestors_of_open(plan: Plan, done: Mapping[StepId, StepState]) -> set[Step
     by_id = {step.id: step for step in plan.steps}
     todo = [step.id for step in plan.steps if step.id not in done]
     found: set[StepId] = set()
+    looked_at: set[str] = set()  # a need that many steps share may be a group of many
     while todo:
-        for need in by_id[todo.pop()].needs:
+        needs = set(by_id[todo.pop()].needs) - looked_at
+        looked_at |= needs
+        for need in needs:
             for step in plan.groups.get(need, (StepId(need),)):
                 if step not in found:
                     found.add(step)
@@ -246,37 +292,6 @@ def _check_resumable(run: RunRecord, plan: Plan, steps: list[StepRecord]) -> Non
             f"run {run.id} has {run.state}: there is nothing to resume",
             hint=f"look at it with `rallyflow show {run.id}`, or start anew with `rallyflow apply`",
         )
-
-
-def _reopen(session: Session, plan: Plan, answers: Mapping[StepId, Answer], listener: Listener) -> None:
-    """Book that the run goes on, which attempts were in flight, and that unfinished steps are planned again."""
-    now = time.time_ns()
-    events = [Event("run_resumed", session.run, state=RunState.RUNNING, time_ns=now)]
-    planned = {step.id: step for step in plan.steps}
-    for step in session.reader.steps(session.run):
-        events += [replace(event, time_ns=now) for event in _reopened(planned[step.id], step, answer_of(step, answers))]
-    session.journal.record(events)
-    for event in events:
-        listener.happened(event)
-
-
-def _reopened(planned: PlannedStep, step: StepRecord, answer: Answer | None) -> Iterator[Event]:
-    """Give what happens to a step when its run goes on."""
-
-    def event(kind: str, state: StepState, body: Mapping[str, Any]) -> Event:
-        return Event(kind, step.run, step.id, step.attempt, state, body=body)
-
-    if step.state in _OPEN_AFTER_DEATH:
-        yield event("interrupted", StepState.INTERRUPTED, {"reason": "in flight when the engine ended"})
-        if planned.ask and step.state is StepState.RUNNING:
-            yield event("paused", StepState.PAUSED, {"reason": IN_FLIGHT.what, "error": describe(IN_FLIGHT)})
-            return
-    if was_in_flight(step) and answer is None:
-        return
-    if step.state is StepState.PAUSED and answer is not None and not runs_again(step, answer):
-        yield event("settled", StepState.FAILED, {"reason": verdict(step, answer), "error": step.error})
-    elif not is_done(planned, step.state) and step.state is not StepState.PLANNED:
-        yield event("reopened", StepState.PLANNED, {})
 
 
 def _tears_down(teardown: str, state: RunState) -> bool:
@@ -296,11 +311,26 @@ def values_so_far(
     return values
 
 
-def _prepare(home: Home, directory: Path, plan: Plan, workflow_text: bytes) -> None:
+def prepare(home: Home, directory: Path, plan: Plan, workflow_text: bytes) -> None:
+    """Make the folder of a new run, with its plan and the text of its workflow."""
     home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.mkdir(parents=True)
-    write_durably(directory / "workflow.yaml", workflow_text)
-    write_durably(directory / "plan.json", json.dumps(plan_to_json(plan), default=str).encode())
+    write_plan(directory, plan, workflow_text)
+
+
+def write_plan(directory: Path, plan: Plan, workflow_text: bytes) -> str:
+    """Write a plan into the folder of a run, beside those that it had before; returns the name of its file."""
+    number = len(plan_files(directory)) + 1
+    suffix = f"-{number}" if number > 1 else ""
+    write_durably(directory / f"workflow{suffix}.yaml", workflow_text)
+    write_durably(directory / f"plan{suffix}.json", json.dumps(plan_to_json(plan), default=str).encode())
+    return f"plan{suffix}.json"
+
+
+def plan_files(directory: Path) -> list[str]:
+    """Return the names of the plans that a run has gone by, oldest first."""
+    later = sorted(directory.glob("plan-*.json"), key=lambda path: int(path.stem.rpartition("-")[2]))
+    return [path.name for path in (directory / FIRST_PLAN, *later) if path.exists()]
 
 
 def write_durably(path: Path, content: bytes) -> None:

@@ -99,8 +99,7 @@ def _reused(connection: sqlite3.Connection, event: Event) -> None:
     """Take a step over from another run, with its outputs."""
     _step(connection, event)
     connection.execute(
-        "UPDATE step SET origin = ?, attempt = ? WHERE run = ? AND id = ?",
-        (event.body["origin"], event.attempt, event.run, event.step),
+        "UPDATE step SET origin = ? WHERE run = ? AND id = ?", (event.body["origin"], event.run, event.step)
     )
 
 

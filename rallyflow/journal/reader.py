@@ -23,12 +23,23 @@ _STEPS = (
     "memory_bytes, origin, fingerprint FROM step "
     "WHERE run = ? ORDER BY position, cell"
 )
-_EVENTS = "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event WHERE run = ? AND seq > ? ORDER BY seq"
+_EVENTS = (
+    "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event "
+    "WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?"
+)
+_EVENTS_OF_STEP = (
+    "SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event WHERE run = ? AND step = ? ORDER BY seq"
+)
 _DURATIONS = (
     "SELECT step.id, step.name, step.uses, took_ns FROM step WHERE state = 'succeeded' AND took_ns > 0 "
     "AND run IN (SELECT id FROM run WHERE name = ? ORDER BY rowid DESC LIMIT 10)"
 )
 _ANSWERS = "SELECT step, attempt, time_ns, body FROM event WHERE run = ? AND seq > ? AND kind = 'answered' ORDER BY seq"
+_CUT_OFF = (
+    "SELECT event.step, kind, json_extract(body, '$.fingerprint') FROM event JOIN ("
+    "SELECT event.step, max(seq) AS last FROM event WHERE run = ?1 AND kind IN ('intent', 'outcome') AND step IN ("
+    "SELECT step FROM resource WHERE run = ?1 AND state <> 'deleted') GROUP BY event.step) ON seq = last"
+)
 _PROGRESS = "SELECT step, attempt, done, total, note, cpu_s, memory_bytes, heard_ns FROM progress WHERE run = ?"
 _RESOURCES = (
     "SELECT id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns, expires_ns "
@@ -83,6 +94,21 @@ class JournalReader:
         """Return the steps of a run, in the plan's order."""
         return [_step(row) for row in self.journal.query(_STEPS, (run,))]
 
+    def origins(self, run: str) -> dict[StepId, RunId]:
+        """Return, for the steps of a run whose outcomes were taken over, the runs that they are of."""
+        rows = self.journal.query("SELECT id, origin FROM step WHERE run = ? AND origin <> ''", (run,))
+        return {StepId(step): RunId(origin) for step, origin in rows}
+
+    def cut_off(self, run: str) -> dict[StepId, str]:
+        """Return the steps with something outside whose last attempt has no outcome, with its fingerprint."""
+        rows = self.journal.query(_CUT_OFF, (run,))
+        return {StepId(step): fingerprint for step, kind, fingerprint in rows if kind == "intent"}
+
+    def standing(self, run: str) -> dict[StepId, tuple[StepState, int]]:
+        """Return the state of each step of a run, and when its last attempt began: what is cheap to read often."""
+        rows = self.journal.query("SELECT id, state, started_ns FROM step WHERE run = ?", (run,))
+        return {StepId(step): (StepState(state), started) for step, state, started in rows}
+
     def durations(self, workflow: str) -> dict[tuple[str, str], float]:
         """Return the median seconds that steps took in the last runs of workflows of a name, when they succeeded.
 
@@ -94,13 +120,10 @@ class JournalReader:
                 found.setdefault(key, []).append(nanoseconds / 1e9)
         return {key: median(values) for key, values in found.items()}
 
-    def events(self, run: str, after: int = 0) -> list[tuple[int, Event]]:
-        """Return the events of a run behind sequence number `after`, with their numbers."""
-        rows = self.journal.query(_EVENTS, (run, after))
-        return [
-            (seq, Event(kind, RunId(run), StepId(step), attempt, state, time_ns, json.loads(body)))
-            for seq, kind, run, step, attempt, state, time_ns, body in rows
-        ]
+    def events(self, run: str, after: int = 0, *, most: int = -1) -> list[tuple[int, Event]]:
+        """Return the events of a run behind sequence number `after`, with their numbers; at most so many, or all."""
+        rows = self.journal.query(_EVENTS, (run, after, most))
+        return [(row[0], _event(*row)) for row in rows]
 
     def last_event(self) -> int:
         """Return the number of the last event of all runs; 0 when there is none."""
@@ -113,6 +136,10 @@ class JournalReader:
     def progress(self, run: str) -> dict[StepId, Reading]:
         """Return how far the attempts of a live run are, by step."""
         return {StepId(step): Reading(StepId(step), *rest) for step, *rest in self.journal.query(_PROGRESS, (run,))}
+
+    def events_of(self, run: str, step: str) -> list[tuple[int, Event]]:
+        """Return the events of one step of a run, with their numbers."""
+        return [(row[0], _event(*row)) for row in self.journal.query(_EVENTS_OF_STEP, (run, step))]
 
     def answers(self, run: str, *, after: int = 0) -> dict[StepId, Answer]:
         """Return the last answer of a person to each step that has one, behind a sequence number."""
@@ -134,6 +161,10 @@ class JournalReader:
             Part(RunId(run), StepId(step), attempt, table, self.root / path, count)
             for run, step, attempt, table, path, count in rows
         ]
+
+
+def _event(_seq: int, kind: str, run: str, step: str, attempt: int, state: str, time_ns: int, body: str) -> Event:
+    return Event(kind, RunId(run), StepId(step), attempt, state, time_ns, json.loads(body))
 
 
 def _run(row: tuple[Any, ...]) -> RunRecord:

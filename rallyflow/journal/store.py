@@ -109,8 +109,11 @@ class Journal:
         with self._lock, guarded(self.path):
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
-    def create_run(self, run: RunRecord, plan: Plan, events: Sequence[Event] = ()) -> None:
-        """Book a new run with all of its steps as planned, and what has happened to them already."""
+    def create_run(self, run: RunRecord, plan: Plan, events: Sequence[Event] = (), *, workers: int = 0) -> Event:
+        """Book a new run with all of its steps as planned, and what has happened to them already.
+
+        Returns the event of its creation; `workers` is how many steps may run at a time.
+        """
         body = {
             "name": run.name,
             "workflow": str(run.workflow),
@@ -118,6 +121,7 @@ class Journal:
             "provenance": run.provenance,
             "parent": run.parent or "",
             "plan": run.plan,
+            "parallel": workers,
             "fold": FOLD,
         }
         created = Event("run_created", run.id, state=run.state, time_ns=run.created_ns, body=body)
@@ -126,6 +130,7 @@ class Journal:
             insert_steps(connection, run.id, [planned_row(step, number) for number, step in enumerate(plan.steps)])
             for event in events:
                 append(connection, event)
+        return created
 
     def record(self, events: Sequence[Event]) -> None:
         """Book events, and the states that they lead to, in one transaction."""
@@ -159,6 +164,8 @@ def guarded(path: Path) -> Iterator[None]:
                 f"can't open or write the journal {path}: {text}", hint="check --home and its permissions"
             ) from error
         raise StorageError(f"the journal {path} can't be used just now: {text}") from error
+    except sqlite3.ProgrammingError:
+        raise  # a mistake of ours says nothing about the file
     except sqlite3.DatabaseError as error:
         raise JournalUnusable(
             f"the journal {path} is damaged: {error}",

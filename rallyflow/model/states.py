@@ -76,7 +76,13 @@ TRANSITIONS: dict[StepState, frozenset[StepState]] = {
     StepState.SKIPPED: frozenset({StepState.PLANNED}),
     StepState.CANCELLED: frozenset({StepState.PLANNED}),
     StepState.INTERRUPTED: frozenset({StepState.PLANNED}),
-    StepState.PAUSED: frozenset({StepState.PLANNED, StepState.FAILED}),  # by `resume`: tried again, or left as it is
+    StepState.PAUSED: frozenset(
+        {
+            StepState.PLANNED,  # by `resume`: tried again
+            StepState.FAILED,  # by `resume`: left as it is
+            StepState.CANCELLED,  # nobody will answer any more
+        }
+    ),
 }
 """Every state with the states that may follow it."""
 

@@ -111,6 +111,18 @@ def cli(tmp_path: Path) -> Iterator[Cli]:
     made.stop_all()
 
 
+@pytest.fixture(scope="session")
+def cli_in() -> Callable[[Path], Cli]:
+    """Give the program with a home of its own below a folder, for tests that run it in several; they stop it."""
+    return lambda folder: Cli(folder / "home", folder)
+
+
+@pytest.fixture(scope="session")
+def working_in() -> Callable[[Path], list[str]]:
+    """Give the command lines of the processes that work below a folder."""
+    return processes_about
+
+
 @pytest.fixture
 def gone() -> Callable[[Path], None]:
     """Check that no process works below a folder any more."""
@@ -118,7 +130,7 @@ def gone() -> Callable[[Path], None]:
     def check(folder: Path) -> None:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            left = _processes_about(folder)
+            left = processes_about(folder)
             if not left:
                 return
             time.sleep(0.05)
@@ -127,7 +139,7 @@ def gone() -> Callable[[Path], None]:
     return check
 
 
-def _processes_about(folder: Path) -> list[str]:
+def processes_about(folder: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,0 +1,139 @@
+"""Says why a step is as it is: what it waited for, how its attempts went, what kept it back, what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rallyflow.engine.changes import changes
+from rallyflow.journal.event import Event
+from rallyflow.model.ids import RunId, StepId
+from rallyflow.model.plan import Plan, PlannedStep
+from rallyflow.model.records import StepRecord
+from rallyflow.model.states import StepState
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a step. `took_s` is None while it is in flight, and when its engine died."""
+
+    number: int
+    started_ns: int
+    state: str
+    took_s: float | None = None
+    reason: str = ""
+    error: Mapping[str, Any] = field(default_factory=dict)
+    again: str = ""  # what followed it: a retry, or a resume
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is different between a step and the same one in another plan; nothing when the outcome would count there."""
+
+    with_: str  # what it is compared with, in words
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why a step is as it is."""
+
+    step: StepRecord
+    condition: str
+    needs: tuple[StepRecord, ...]
+    because: tuple[str, ...]  # from what is next to it to where it began
+    attempts: tuple[Attempt, ...]
+    comparisons: tuple[Comparison, ...]
+    origin: RunId | None
+
+
+def reasons(
+    step: StepRecord,
+    plan: Plan,
+    records: Sequence[StepRecord],
+    events: Sequence[Event],
+    others: Sequence[tuple[str, Plan]],
+) -> Reasons:
+    """Return why a step of a run is as it is.
+
+    `plan` is that of the run as it went, `events` are those of the step, `others` are the plans to compare it with.
+    """
+    by_id = {record.id: record for record in records}
+    planned = plan.step(step.id)
+    return Reasons(
+        step,
+        planned.condition,
+        tuple(by_id[need] for need in needs_of(planned, plan) if need in by_id),
+        tuple(_because(step, plan, by_id)),
+        tuple(attempts(events)),
+        tuple(_comparisons(planned, others)),
+        step.origin,
+    )
+
+
+def needs_of(planned: PlannedStep, plan: Plan) -> Iterator[StepId]:
+    """Give the steps that a step waits for."""
+    for need in dict.fromkeys((*planned.needs, *([planned.gate] if planned.gate else []))):
+        yield from plan.groups.get(need, (StepId(need),))
+
+
+def _because(step: StepRecord, plan: Plan, records: Mapping[StepId, StepRecord]) -> Iterator[str]:
+    """Give what kept a step back, down to the step where it began."""
+    seen = {step.id}
+    while step.state is StepState.SKIPPED or step.state is StepState.PLANNED:
+        before = [records[need] for need in needs_of(plan.step(step.id), plan) if need in records]
+        guilty = next((each for each in before if each.id not in seen and _keeps_back(each)), None)
+        if guilty is None:
+            return
+        seen.add(guilty.id)
+        yield f"{guilty.id} {_has(guilty)}" + (f": {_what(guilty)}" if _what(guilty) else "")
+        step = guilty
+
+
+def _keeps_back(step: StepRecord) -> bool:
+    return step.state is not StepState.SUCCEEDED
+
+
+def _has(step: StepRecord) -> str:
+    waits = {StepState.PLANNED: "has not begun", StepState.READY: "waits", StepState.RUNNING: "is running"}
+    return waits.get(step.state, f"{'is' if step.state is StepState.PAUSED else 'was'} {step.state}")
+
+
+def _what(step: StepRecord) -> str:
+    return f"{step.error['code']} {step.error['what']}" if step.error else step.reason
+
+
+def attempts(events: Sequence[Event]) -> list[Attempt]:
+    """Return the attempts of a step from its events, oldest first."""
+    found: list[Attempt] = []
+    for event in events:
+        body = event.body
+        if event.kind == "intent":
+            found.append(Attempt(event.attempt, event.time_ns, StepState.RUNNING))
+        elif not found:
+            continue
+        elif event.kind in ("outcome", "expanded"):
+            last = found[-1]
+            found[-1] = Attempt(
+                *(last.number, last.started_ns, event.state, body.get("took_s"), body.get("reason", "")),
+                body.get("error") or {},
+            )
+        elif event.kind == "interrupted":
+            found[-1] = Attempt(found[-1].number, found[-1].started_ns, event.state, None, body.get("reason", ""))
+        elif event.kind in ("retry", "reopened") and not found[-1].again:
+            last = found[-1]
+            again = body.get("reason") or "by `rallyflow resume`"
+            found[-1] = Attempt(last.number, last.started_ns, last.state, last.took_s, last.reason, last.error, again)
+    return found
+
+
+def _comparisons(planned: PlannedStep, others: Sequence[tuple[str, Plan]]) -> Iterator[Comparison]:
+    for name, plan in others:
+        other = next((step for step in plan.steps if step.id == planned.id), None)
+        if other is None:
+            yield Comparison(name, ("it is not there",))
+        elif other.fingerprint == planned.fingerprint:
+            yield Comparison(name, ())
+        else:
+            yield Comparison(name, tuple(str(change) for change in changes(other, planned)))

@@ -1,0 +1,132 @@
+"""What happens to the steps of a run when it goes on: as events, for the journal and for who looks on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rallyflow.engine.answering import answer_of, is_done, runs_again, verdict, was_in_flight
+from rallyflow.engine.attempt import describe
+from rallyflow.engine.reuse import Reuse
+from rallyflow.errors import InFlight
+from rallyflow.journal.event import Event
+from rallyflow.journal.fold import PARTS_DROPPED, planned_row
+from rallyflow.model.ids import RunId, StepId
+from rallyflow.model.plan import Plan, PlannedStep
+from rallyflow.model.records import Part, StepRecord
+from rallyflow.model.states import RunState, StepState
+from rallyflow.model.step import Answer
+
+IN_FLIGHT = InFlight(
+    "the engine ended while an attempt was in flight, and the step may not simply be repeated; run it again?",
+    hint="find out whether it did its work; then `rallyflow approve`, or `rallyflow approve --reject`",
+)
+_OPEN_AFTER_DEATH = frozenset({StepState.RUNNING, StepState.RETRYING, StepState.REVIVING})
+
+
+def reopened(
+    run: RunId, plan: Plan, steps: Sequence[StepRecord], answers: Mapping[StepId, Answer], workers: int
+) -> list[Event]:
+    """Return that a run goes on, which attempts were in flight, and that unfinished steps are planned again."""
+    planned = {step.id: step for step in plan.steps}
+    events = [_resumed(run, workers)]
+    for step in steps:
+        events.extend(_reopened(planned[step.id], step, answer_of(step, answers)))
+    return _now(events)
+
+
+def _reopened(planned: PlannedStep, step: StepRecord, answer: Answer | None) -> Iterator[Event]:
+    if step.state in _OPEN_AFTER_DEATH:
+        yield _cut_off(step)
+        if planned.ask and step.state is StepState.RUNNING:
+            body = {"reason": IN_FLIGHT.what, "error": describe(IN_FLIGHT)}
+            yield _event(step, "paused", StepState.PAUSED, body)
+            return
+    if was_in_flight(step) and answer is None:
+        return
+    if step.state is StepState.PAUSED and answer is not None and not runs_again(step, answer):
+        yield _event(step, "settled", StepState.FAILED, {"reason": verdict(step, answer), "error": step.error})
+    elif not is_done(planned, step.state) and step.state is not StepState.PLANNED:
+        yield _event(step, "reopened", StepState.PLANNED, {})
+
+
+def replanned(
+    run: RunId,
+    reuse: Reuse,
+    steps: Sequence[StepRecord],
+    parts: Sequence[Part],
+    body: Mapping[str, Any],
+    workers: int,
+) -> list[Event]:
+    """Return that a run goes on with another plan; `body` says where that is, and of which workflow.
+
+    What has changed forgets what it measured: those iterations are of another experiment.
+    """
+    events = [_resumed(run, workers)]
+    events += [_cut_off(step) for step in steps if step.state in _OPEN_AFTER_DEATH]
+    events.append(Event("replanned", run, body={**body, "steps": _rows(reuse.plan)}))
+    decisions = reuse.decisions
+    events += [
+        _event(step, "reopened", StepState.PLANNED, {"reason": decisions[step.id].why})
+        for step in steps
+        if step.id in decisions and decisions[step.id].kept is None and step.state is not StepState.PLANNED
+    ]
+    forgotten = [step for step in steps if step.id not in decisions or decisions[step.id].anew]
+    for step in forgotten:
+        paths = [part.path for part in parts if part.step == step.id]
+        if paths:
+            events.append(_event(step, PARTS_DROPPED, None, {"parts": [str(path) for path in paths]}))
+    return _now(events)
+
+
+def taken_over(run: RunId, reuse: Reuse) -> list[Event]:
+    """Return that a new run has the outcomes of an earlier one for the steps that are kept."""
+    return _now(
+        [
+            Event(
+                "reused",
+                run,
+                record.id,
+                state=record.state,
+                body={
+                    "origin": record.origin or record.run,
+                    "outputs": record.outputs,
+                    "reason": record.reason,
+                    "error": record.error,
+                },
+            )
+            for record in reuse.kept
+        ]
+    )
+
+
+def _rows(plan: Plan) -> list[tuple[Any, ...]]:
+    """Return what the journal has of each step of a plan; those of a foreach step stand at its position."""
+    rows: list[tuple[Any, ...]] = []
+    parents = {cell: name for name, cells in plan.groups.items() for cell in cells}
+    foreach = {step.id for step in plan.steps if step.foreach is not None}
+    position, cell = -1, 0
+    for step in plan.steps:
+        inside = step.id not in foreach and parents.get(step.id) in foreach
+        position, cell = (position, cell + 1) if inside else (position + 1, 0)
+        rows.append(planned_row(step, position, cell))
+    return rows
+
+
+def _resumed(run: RunId, workers: int) -> Event:
+    return Event("run_resumed", run, state=RunState.RUNNING, body={"parallel": workers})
+
+
+def _cut_off(step: StepRecord) -> Event:
+    return _event(step, "interrupted", StepState.INTERRUPTED, {"reason": "in flight when the engine ended"})
+
+
+def _event(step: StepRecord, kind: str, state: StepState | None, body: Mapping[str, Any]) -> Event:
+    return Event(kind, step.run, step.id, step.attempt, state or "", body=body)
+
+
+def _now(events: Sequence[Event]) -> list[Event]:
+    now = time.time_ns()
+    return [replace(event, time_ns=now) for event in events]

@@ -1,0 +1,218 @@
+"""Kills a run of twelve steps at every event of its journal, and checks that `resume` leads to the same end.
+
+With RALLYFLOW_CRASH_TABLE=DIR what happened is written there, one line of JSON for each trial: docs/crash_matrix.py
+makes a page of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openstack
+import pytest
+from pydantic import SecretStr
+
+from rallyflow.clouds.embedded import process
+from rallyflow.clouds.embedded.settings import Settings
+from rallyflow.clouds.embedded.speed import Speed
+from rallyflow.deployers.credentials import write_clouds_yaml
+from rallyflow.deployers.embedded import NAME, REGION
+
+WORKFLOW = Path(__file__).with_name("crash.yaml")
+ITERATIONS = {"idle[users=1]": 30, "idle[users=2]": 30, "boot": 6}
+FINISHED = "SELECT DISTINCT step FROM event WHERE kind = 'outcome' AND state = 'succeeded'"
+BY_WORKERS = ("resource_intended", "resource_created", "resource_deleted", "parts_booked")
+SHARES = 8  # tests that each kind of fault is dealt to, so that several processes can work on it
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")]
+
+
+class Outside:
+    """A cloud that no run makes or ends, in which a benchmark leaves nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder / "outside"
+        speed = {"compute": {"build": "5ms", "delete": "5ms"}, "rpc": {"calls_per_build": 0}}
+        process.save_settings(self.state, Settings(password=SecretStr("outside"), speed=Speed.model_validate(speed)))
+        pid = process.start(self.state, guardian=os.getpid())
+        self.auth_url = process.wait_until_up(self.state, pid).auth_url
+        self.clouds_yaml = folder / "outside.yaml"
+        auth = {"auth_url": self.auth_url, "username": "admin", "password": "outside", "project_name": "admin"}
+        domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
+        write_clouds_yaml(self.clouds_yaml, NAME, {"auth": {**auth, **domains}, "region_name": REGION})
+
+    def leaks(self) -> list[str]:
+        """Return the names of all that a run has left, as the cloud's own API shows them."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="openstack")
+            config = openstack.config.OpenStackConfig(config_files=[str(self.clouds_yaml)], load_envvars=False)
+            with openstack.connection.Connection(config=config.get_one(cloud=NAME)) as cloud:
+                listed = (
+                    *cloud.compute.servers(all_projects=True),
+                    *cloud.block_storage.volumes(all_projects=True),
+                    *cloud.image.images(),
+                    *cloud.network.networks(),
+                    *cloud.network.routers(),
+                    *cloud.network.ports(),
+                    *cloud.identity.users(),
+                    *cloud.identity.projects(),
+                )
+                return [each.name for each in listed if (each.name or "").startswith("rf-")]
+
+    def close(self) -> None:
+        process.stop(self.state)
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory) -> Iterator[Outside]:
+    cloud = Outside(tmp_path_factory.mktemp("outside"))
+    yield cloud
+    cloud.close()
+
+
+@dataclass
+class Trial:
+    """One run with one fault."""
+
+    cli: Any
+    outside: Outside
+    working_in: Callable[[Path], list[str]]
+
+    def apply(self, fault: str = "", **env: str) -> int:
+        """Run until the end or the fault; returns the exit code, negative for a signal."""
+        process = self.cli.start(
+            "apply", WORKFLOW, "-p", f"clouds_yaml={self.outside.clouds_yaml}", RALLYFLOW_FAULT=fault, **env
+        )
+        process.communicate(timeout=120)
+        return process.returncode
+
+    def point(self, event: int) -> tuple[str, str]:
+        """Return the kind of an event, and the step that it is about."""
+        found = self.cli.query(f"SELECT kind, step FROM event WHERE seq = {event}")
+        return found[0] if found else ("before it", "")
+
+    def check(self, finished: set[str]) -> None:
+        """Check that the run ended as one without a fault does, and that nothing is left of it anywhere."""
+        states = self.cli.query("SELECT id, state FROM step")
+        assert len(states) == 12
+        assert {state for _, state in states} == {"succeeded"}, states
+        for step in finished:
+            (intents,) = self.cli.query(f"SELECT count(*) FROM event WHERE kind = 'intent' AND step = '{step}'")[0]
+            assert intents == len(self.attempts_before(step)), f"{step} ran again"
+        counts = "SELECT step, count(*) AS n, count(DISTINCT iteration) AS d FROM iterations GROUP BY step"
+        rows = {row["step"]: (row["n"], row["d"]) for row in self.cli.json("sql", counts)}
+        assert rows == {step: (count, count) for step, count in ITERATIONS.items()}
+        assert self.cli.query("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
+        assert self.cli.query("SELECT (SELECT count(*) FROM lease) + (SELECT count(*) FROM progress)") == [(0,)]
+        assert list(self.cli.home.glob("runs/*/report/index.html"))
+        assert self.outside.leaks() == []
+        assert self.working_in(self.cli.directory) == []
+        self.cli.ok("doctor", "--fsck")
+
+    def attempts_before(self, step: str) -> list[int]:
+        """Return the attempts that a step needed until it succeeded for the first time."""
+        first = f"(SELECT min(seq) FROM event WHERE kind = 'outcome' AND state = 'succeeded' AND step = '{step}')"
+        found = self.cli.query(f"SELECT attempt FROM event WHERE kind = 'intent' AND step = '{step}' AND seq < {first}")
+        return [attempt for (attempt,) in found]
+
+
+@pytest.fixture
+def trials(tmp_path, outside, cli_in, working_in):
+    made = []
+
+    def trial(name: object) -> Trial:
+        folder = tmp_path / str(name)
+        folder.mkdir()
+        made.append(cli_in(folder))
+        return Trial(made[-1], outside, working_in)
+
+    yield trial
+    for cli in made:
+        cli.stop_all()
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory, outside, cli_in, working_in) -> list[tuple[str, str]]:
+    """The events of a run without a fault: kind and step, in order."""
+    trial = Trial(cli_in(tmp_path_factory.mktemp("clean")), outside, working_in)
+    assert trial.apply() == 0
+    trial.check(set())
+    return trial.cli.query("SELECT kind, step FROM event ORDER BY seq")
+
+
+def write_row(fault: str, point: tuple[str, str], outcome: str) -> None:
+    """Keep what happened, for the table in the docs."""
+    folder = os.environ.get("RALLYFLOW_CRASH_TABLE")
+    if folder:
+        row = {"fault": fault, "kind": point[0], "step": point[1], "outcome": outcome}
+        with (Path(folder) / f"{os.getpid()}.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize("fault", ["kill", "kill-before"])
+def test_a_run_that_is_killed_at_any_event_of_its_journal_is_finished_by_one_resume(trials, events, fault, share):
+    for number in range(share + 1, len(events) + 1, SHARES):
+        trial = trials(number)
+        code = trial.apply(f"{fault}:{number}")
+        if code == 0:  # this run had fewer events: parts are booked as time goes by
+            continue
+        assert code == -signal.SIGKILL
+        point = trial.point(number) if fault == "kill" else events[number - 1]
+        finished = {step for (step,) in trial.cli.query(FINISHED)} if number > 1 or fault == "kill" else set()
+        if not trial.cli.query("SELECT count(*) FROM run")[0][0]:
+            assert "there is no run" in trial.cli.run("resume").stderr
+            write_row(fault, point, "nothing had begun")
+            continue
+        assert trial.cli.json("runs")[0]["state"] in ("dead", "succeeded")
+        resumed = trial.cli.run("resume")
+        if resumed.returncode != 0:
+            assert "nothing to resume" in resumed.stderr, resumed.stderr
+        trial.check(finished)
+        write_row(fault, point, "resumed" if resumed.returncode == 0 else "was done")
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_a_worker_that_is_killed_at_any_event_that_it_writes_costs_one_attempt(trials, events, share):
+    mine = [number for number, (kind, step) in enumerate(events, start=1) if kind in BY_WORKERS and step != "own"]
+    for number in mine[share::SHARES]:
+        trial = trials(number)
+        code = trial.apply(f"kill-worker:{number}")
+        if code != 0:  # the step that makes a cloud is not tried again, and teardown is done by the engine
+            assert trial.point(number)[1] in ("own", "outside")
+            trial.cli.ok("resume")
+        trial.check({step for (step,) in trial.cli.query(FINISHED)})
+        write_row("kill-worker", trial.point(number), "tried again" if code == 0 else "resumed")
+
+
+@pytest.mark.parametrize("step", ["health", "idle[users=1]", "boot"])
+def test_a_worker_that_stops_for_longer_than_a_heartbeat_costs_one_attempt(trials, events, step):
+    number = next(seq for seq, event in enumerate(events, start=1) if event[0] in BY_WORKERS and event[1] == step)
+    trial = trials(step)
+    assert trial.apply(f"stop-worker:{number}", RALLYFLOW_HEARTBEAT="2") == 0
+    codes = trial.cli.query("SELECT DISTINCT json_extract(body, '$.error.code') FROM event WHERE kind = 'outcome'")
+    stopped = ("RF0604",) in codes
+    trial.check({step for (step,) in trial.cli.query(FINISHED)})
+    write_row("stop-worker", trial.point(number), "tried again" if stopped else "not hit")
+    assert stopped
+
+
+def test_a_run_may_be_killed_at_every_tenth_event_in_turn(trials):
+    trial = trials("often")
+    assert trial.apply("kill:10") == -signal.SIGKILL
+    for number in range(20, 400, 10):
+        (last,) = trial.cli.query("SELECT max(seq) FROM event")[0]
+        if number <= last:
+            continue
+        done = trial.cli.run("resume", RALLYFLOW_FAULT=f"kill:{number}")
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    trial.check({step for (step,) in trial.cli.query(FINISHED)})

@@ -1,0 +1,294 @@
+"""Going on with an edited workflow, running a run again, and saying why."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+WORKFLOW = """
+rallyflow: 1
+name: edited
+params:
+  users: {type: list(int), default: [1, 2]}
+  pace: {type: duration, default: 1ms}
+steps:
+  list: {uses: shell, with: {run: "echo listed >> trace; echo a b"}}
+  each:
+    foreach: "${{ steps.list.stdout | split }}"
+    uses: shell
+    with: {run: "echo each-${{ item }} >> trace"}
+  load:
+    uses: benchmark
+    matrix: {users: "${{ params.users }}"}
+    with:
+      scenario: dummy.dummy
+      args: {sleep: "${{ params.pace }}"}
+      load: {constant: {iterations: 20, concurrency: "${{ matrix.users }}"}}
+  judge: {uses: shell, needs: [each], with: {run: "echo judged >> trace; test -e good"}}
+  last: {uses: shell, needs: [judge, load], with: {run: "echo last >> trace"}}
+"""
+
+
+def trace(cli):
+    """What ran since the last look."""
+    file = cli.directory / "trace"
+    words = sorted(file.read_text().split()) if file.exists() else []
+    file.unlink(missing_ok=True)
+    return words
+
+
+def steps_of(cli, run="@latest"):
+    return {step["id"]: step for step in cli.json("show", run)["steps"]}
+
+
+def run_ids(cli):
+    return [run["run"] for run in cli.json("runs")]
+
+
+def measured(cli):
+    rows = cli.json("sql", "SELECT run, step, attempt, count(*) AS n FROM iterations GROUP BY ALL ORDER BY ALL")
+    return {(row["run"], row["step"], row["attempt"]): row["n"] for row in rows}
+
+
+@pytest.fixture
+def failed(cli):
+    """A run in which `judge` could not be done, and `last` was skipped."""
+    done = cli.run("apply", cli.workflow(WORKFLOW))
+    assert done.returncode == 4
+    assert trace(cli) == ["each-a", "each-b", "judged", "listed"]
+    return run_ids(cli)[0]
+
+
+def test_resume_with_an_edited_file_runs_what_has_changed_and_what_comes_after_it(cli, failed):
+    edited = WORKFLOW.replace("echo each-${{ item }}", "echo every-${{ item }}").replace("test -e good", "true")
+    done = cli.run("resume", "--with", cli.workflow(edited))
+    assert done.returncode == 0, done.stderr
+    assert "each" in done.stderr
+    assert "with.run: echo each-${{ item }} >> trace -> echo every-${{ item }} >> trace" in done.stderr
+    assert trace(cli) == ["every-a", "every-b", "judged", "last"]
+    steps = steps_of(cli)
+    assert {step["state"] for step in steps.values()} == {"succeeded"}
+    assert [steps[name]["attempt"] for name in ("list", "load[users=1]", "each[item=a]", "judge", "last")] == [
+        1,
+        1,
+        1,
+        2,
+        1,
+    ]
+    assert run_ids(cli) == [failed]
+    assert cli.query("SELECT plan, sessions FROM run") == [("plan-2.json", 2)]
+
+
+def test_resume_with_new_and_removed_cells_measures_only_the_new_ones(cli, failed):
+    edited = WORKFLOW.replace("[1, 2]", "[2, 3]").replace("test -e good", "true")
+    cli.ok("resume", "--with", cli.workflow(edited))
+    assert sorted(step for step in steps_of(cli) if step.startswith("load")) == ["load[users=2]", "load[users=3]"]
+    assert measured(cli) == {(failed, "load[users=2]", 1): 20, (failed, "load[users=3]", 1): 20}
+    assert trace(cli) == ["judged", "last"]
+
+
+def test_a_changed_benchmark_forgets_what_it_measured_before(cli, failed):
+    (cli.directory / "good").touch()
+    cli.ok("resume", "--with", cli.workflow(WORKFLOW), "-p", "pace=2ms")
+    assert measured(cli) == {(failed, "load[users=1]", 2): 20, (failed, "load[users=2]", 2): 20}
+    assert cli.json("show")["params"]["pace"] == 0.002
+    assert "with.args.sleep: 0.001 -> 0.002" in cli.ok("why", failed, "load[users=1]")
+
+
+def test_an_interrupted_benchmark_that_was_not_changed_keeps_what_it_measured(cli):
+    slow = WORKFLOW.replace("iterations: 20", "iterations: 400").replace("1ms", "20ms").replace("test -e good", "true")
+    process = cli.start("apply", cli.workflow(slow))
+    cli.until(process, "SELECT count(*) FROM part WHERE tbl = 'iterations' AND step = 'load[users=1]'")
+    cli.kill(process)
+    trace(cli)
+    cli.ok("resume", "--with", cli.workflow(slow.replace("echo last", "echo end")))
+    counts = measured(cli)
+    assert sum(n for (_, step, _), n in counts.items() if step == "load[users=1]") == 400
+    assert {attempt for _, step, attempt in counts if step == "load[users=1]"} == {1, 2}
+    assert "end" in trace(cli)
+
+
+def test_a_file_that_asks_for_nothing_new_is_refused_and_changes_nothing(cli):
+    (cli.directory / "good").touch()
+    cli.ok("apply", cli.workflow(WORKFLOW))
+    events = cli.query("SELECT count(*) FROM event")
+    refused = cli.run("resume", "--with", cli.workflow(WORKFLOW))
+    assert refused.returncode == 1
+    assert "nothing of run" in refused.stderr
+    assert cli.query("SELECT count(*) FROM event") == events
+
+
+def test_a_broken_file_is_refused_before_anything_happens(cli, failed):
+    refused = cli.run("resume", "--with", cli.workflow(WORKFLOW.replace("uses: shell", "uses: shel")))
+    assert refused.returncode == 3
+    assert cli.query("SELECT plan, sessions FROM run") == [("plan.json", 1)]
+    assert cli.run("resume", "--with", cli.directory / "missing.yaml").returncode == 1
+    assert failed
+
+
+def test_a_kill_while_a_run_goes_on_with_another_file_loses_neither(cli, failed):
+    edited = WORKFLOW.replace("test -e good", "while true; do sleep 0.05; done")
+    process = cli.start("resume", "--with", cli.workflow(edited))
+    cli.until(process, "SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'judge' AND attempt = 2")
+    cli.kill(process)
+    cli.ok("resume", failed, "--with", cli.workflow(WORKFLOW.replace("test -e good", "true")))
+    assert cli.query("SELECT plan FROM run") == [("plan-3.json",)]
+    assert {step["state"] for step in steps_of(cli).values()} == {"succeeded"}
+
+
+def test_plan_says_what_resume_with_a_file_would_do_without_doing_it(cli, failed):
+    edited = cli.workflow(WORKFLOW.replace("echo last", "echo end"))
+    shown = {step["id"]: step for step in cli.json("plan", edited, "--run", failed)["steps"]}
+    assert [shown[name]["action"] for name in ("list", "each[item=a]", "load[users=1]", "judge", "last")] == [
+        *("reuse", "reuse", "reuse", "run", "run")
+    ]
+    assert cli.query("SELECT sessions FROM run") == [(1,)]
+    assert trace(cli) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "ran", "new"),
+    [
+        ([], ["each-a", "each-b", "judged", "last", "listed"], 2),
+        (["--failed"], ["judged", "last"], 0),
+        (["--from", "judge"], ["judged", "last"], 0),
+        (["--from", "each"], ["each-a", "each-b", "judged", "last"], 0),
+        (["--from", "each[item=a]"], ["each-a", "judged", "last"], 0),
+        (["--only", "judge"], ["judged"], 0),
+        (["--only", "load[users=2]"], [], 1),
+        (["--only", "last"], ["judged", "last"], 0),
+        (["--from", "load"], ["judged", "last"], 2),
+    ],
+)
+def test_a_rerun_runs_what_is_asked_for_and_takes_the_rest_over(cli, failed, options, ran, new):
+    (cli.directory / "good").touch()
+    done = cli.run("rerun", failed, *options)
+    assert done.returncode == 0, done.stderr
+    assert trace(cli) == ran
+    second = run_ids(cli)[1]
+    assert sum(run == second for run, _, _ in measured(cli)) == new
+    assert cli.query(f"SELECT parent FROM run WHERE id = '{second}'") == [(failed,)]
+    steps = steps_of(cli, second)
+    assert {step["state"] for step in steps.values()} == {"succeeded"}
+    taken = {name for name, step in steps.items() if step["origin"] == failed}
+    assert taken == {name for name, step in steps.items() if step["attempt"] == 0 and step["uses"] != "workflow"}
+    assert steps_of(cli, failed)["judge"]["state"] == "errored"
+
+
+def test_a_rerun_of_a_rerun_knows_where_outcomes_came_from(cli, failed):
+    (cli.directory / "good").touch()
+    cli.ok("rerun", failed, "--failed")
+    cli.ok("rerun", "--from", "last")
+    assert {step["origin"] for step in steps_of(cli).values()} == {failed, run_ids(cli)[1], None}
+    refused = cli.run("rerun", "--failed")
+    assert refused.returncode == 1
+    assert "has done all of that" in refused.stderr
+    assert len(run_ids(cli)) == 3
+
+
+def test_a_killed_rerun_is_resumed_as_any_run(cli, failed):
+    text = WORKFLOW.replace("test -e good", "test -e good || while true; do sleep 0.05; done")
+    process = cli.start("rerun", failed, "--with", cli.workflow(text))
+    cli.until(process, "SELECT count(*) > 1 FROM event WHERE kind = 'intent' AND step = 'judge'")
+    cli.kill(process)
+    (cli.directory / "good").touch()
+    cli.ok("resume")
+    assert {step["state"] for step in steps_of(cli).values()} == {"succeeded"}
+    assert "listed" not in trace(cli)
+
+
+def test_a_step_that_there_is_not_is_named_with_what_was_probably_meant(cli, failed):
+    refused = cli.run("rerun", failed, "--from", "jugde")
+    assert refused.returncode == 1
+    assert "did you mean 'judge'?" in refused.stderr
+    assert cli.run("rerun", failed, "--from", "judge", "--failed").returncode == 1
+    assert len(run_ids(cli)) == 1
+
+
+CLOUD = """
+rallyflow: 1
+name: with-cloud
+teardown: never
+steps:
+  servers: {uses: provision/local}
+  cloud: {uses: deploy/embedded, with: {servers: "${{ steps.servers.servers }}"}}
+  boot:
+    uses: benchmark
+    with:
+      cloud: ${{ steps.cloud.cloud }}
+      scenario: nova.boot_and_delete_server
+      args: {image: {name: cirros}, flavor: {name: m1.tiny}}
+      load: {constant: {iterations: 4, concurrency: 2}}
+  hold: {uses: shell, needs: [boot], with: {run: "while test -e hold; do sleep 0.05; done"}}
+"""
+
+
+def test_a_cloud_that_a_run_left_is_used_again_and_stays_its_own(cli):
+    cli.ok("apply", cli.workflow(CLOUD))
+    (first,) = run_ids(cli)
+    done = cli.run("rerun", "--from", "boot")
+    assert done.returncode == 0, done.stderr
+    assert "cloud  kept: still answers" in done.stderr
+    assert [row["run"] for row in cli.json("resources")] == [first]
+    assert steps_of(cli)["cloud"]["origin"] == first
+    cli.ok("destroy", first, "--yes")
+    again = cli.run("rerun", first, "--from", "boot", "--keep")
+    assert "what it made is gone" in again.stderr
+    assert again.returncode == 0, again.stderr
+    assert steps_of(cli)["cloud"]["origin"] is None
+    assert [row["run"] for row in cli.json("resources")] == [run_ids(cli)[2]]
+
+
+def test_nobody_removes_or_uses_a_cloud_that_another_run_is_using(cli):
+    cli.ok("apply", cli.workflow(CLOUD))
+    (first,) = run_ids(cli)
+    (cli.directory / "hold").touch()
+    process = cli.start("rerun", "--from", "boot")
+    cli.until(process, "SELECT count(*) > 1 FROM event WHERE kind = 'intent' AND step = 'hold'")
+    for refused in (cli.run("destroy", first, "--yes"), cli.run("rerun", first, "--from", "boot")):
+        assert refused.returncode == 8
+        assert str(process.pid) in refused.stderr
+    (cli.directory / "hold").unlink()
+    assert process.wait(timeout=60) == 0
+    cli.ok("destroy", first, "--yes")
+    assert cli.json("resources") == []
+
+
+def test_why_leads_from_a_skipped_step_to_where_it_began(cli, failed):
+    (found,) = cli.json("why", failed, "last")
+    assert found["state"] == "skipped"
+    assert found["because"] == ["judge was errored: RF0610 the command ended with exit code 1"]
+    said = cli.ok("why", failed, "judge")
+    assert "RF0610" in said
+    assert "waits for each[item=a] (succeeded), each[item=b] (succeeded)" in said
+
+
+def test_why_shows_every_attempt_with_what_followed_it(cli):
+    text = """
+rallyflow: 1
+name: flaky
+steps:
+  flaky:
+    uses: shell
+    retry: {attempts: 3, delay: 1ms, on: [permanent]}
+    with: {run: "echo x >> n; test $(wc -l < n) = 3"}
+"""
+    cli.ok("apply", cli.workflow(text))
+    (found,) = cli.json("why", "@latest", "flaky")
+    assert [(each["number"], each["state"], bool(each["again"])) for each in found["attempts"]] == [
+        *((1, "errored", True), (2, "errored", True), (3, "succeeded", False))
+    ]
+    assert found["attempts"][0]["error"]["kind"] == "permanent"
+
+
+def test_why_says_what_is_different_from_the_run_before_and_from_a_file(cli, failed):
+    assert cli.run("apply", cli.workflow(WORKFLOW), "-p", "pace=3ms").returncode == 4
+    (found,) = cli.json("why", "@latest", "load[users=1]")
+    assert found["compared"] == [
+        {"with": f"run {failed}", "same": False, "changes": ["with.args.sleep: 0.001 -> 0.003"]}
+    ]
+    (found,) = cli.json("why", failed, "load[users=1]", "--with", cli.workflow(WORKFLOW))
+    assert [each["same"] for each in found["compared"]] == [True]
+    data = json.loads(cli.ok("why", failed, "load", "--json", "--against", "@latest"))
+    assert [each["step"] for each in data] == ["load[users=1]", "load[users=2]"]
