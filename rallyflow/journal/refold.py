@@ -80,7 +80,7 @@ def _fold(journal: sqlite3.Connection, found: Refolded, event: Event, planned: P
     if first and event.kind == "run_created" and event.body.get("fold") == FOLD:
         found.whole.add(event.run)
         fold(found.connection, event)
-        rows = planned(event.run, event.body["plan"])
+        rows = event.body.get("steps") or planned(event.run, event.body["plan"])
         insert_steps(found.connection, event.run, _planned(journal, event.run) if rows is None else rows)
     elif first:
         _begin_as_booked(journal, found, event.run)

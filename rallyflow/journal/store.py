@@ -14,6 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,10 @@ class Journal:
     def create_run(self, run: RunRecord, plan: Plan, events: Sequence[Event] = (), *, workers: int = 0) -> Event:
         """Book a new run with all of its steps as planned, and what has happened to them already.
 
-        Returns the event of its creation; `workers` is how many steps may run at a time.
+        Returns the event of its creation; `workers` is how many steps may run at a time. What the journal keeps of it has
+        the steps of a rerun as well: those that foreach steps became in the run before are in no plan file.
         """
+        rows = [planned_row(step, number) for number, step in enumerate(plan.steps)]
         body = {
             "name": run.name,
             "workflow": str(run.workflow),
@@ -126,8 +129,8 @@ class Journal:
         }
         created = Event("run_created", run.id, state=run.state, time_ns=run.created_ns, body=body)
         with self.transaction() as connection:
-            append(connection, created)
-            insert_steps(connection, run.id, [planned_row(step, number) for number, step in enumerate(plan.steps)])
+            append(connection, replace(created, body={**body, "steps": rows}) if run.parent else created)
+            insert_steps(connection, run.id, rows)
             for event in events:
                 append(connection, event)
         return created

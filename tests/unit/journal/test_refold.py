@@ -109,6 +109,17 @@ def test_damage_to_the_tables_is_found_and_put_right_from_the_events(journal, tm
     assert journal.query("SELECT * FROM event") == events
 
 
+def test_the_steps_of_a_rerun_are_in_its_event(journal, tmp_path):
+    record = RunRecord(OTHER, "again", RunState.RUNNING, tmp_path / "w.yaml", 2, parent=RUN)
+    assert "steps" not in journal.create_run(record, plan_of("a", "a[item=1]")).body
+    before = tables(journal)
+    with journal.transaction() as connection:
+        connection.execute("DELETE FROM step WHERE run = ?", (OTHER,))
+    assert len(told(journal, lambda _run, _file: [])) == 2 + 2  # also those of the other run, whose plan has none
+    fix(journal)
+    assert tables(journal) == before
+
+
 def test_steps_that_are_gone_from_the_table_come_back_from_the_plan_file(journal, tmp_path):
     live(journal, tmp_path)
     before = tables(journal)
