@@ -13,7 +13,7 @@ import click
 
 from rallyflow.cli.options import home_option, json_option
 from rallyflow.cli.output import colour, print_json, say
-from rallyflow.errors import Exit, JournalUnusable, UsageError
+from rallyflow.errors import Exit, JournalUnusable, StorageError, UsageError
 from rallyflow.settings import Home
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def _fsck(home: Home, *, fix: bool, as_json: bool) -> Exit:
     if not home.journal.exists():
         raise UsageError(f"there is no journal in {home.root}", hint="give --home")
     writable = os.access(home.journal, os.W_OK) and os.access(home.root, os.W_OK)
-    journal = Journal(home.journal, write=writable or fix)
+    if fix and not writable:
+        raise StorageError(f"{home.root} can't be written", hint="only who may write there can fix it")
+    journal = Journal(home.journal, write=writable)
     try:
         found = examine(home, journal)
         done = repair(home, journal, found) if fix else []

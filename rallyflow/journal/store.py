@@ -113,8 +113,8 @@ class Journal:
     def create_run(self, run: RunRecord, plan: Plan, events: Sequence[Event] = (), *, workers: int = 0) -> Event:
         """Book a new run with all of its steps as planned, and what has happened to them already.
 
-        Returns the event of its creation; `workers` is how many steps may run at a time. What the journal keeps of it has
-        the steps of a rerun as well: those that foreach steps became in the run before are in no plan file.
+        Returns the event of its creation; `workers` is how many steps may run at a time. What the journal keeps of it
+        has the steps of a rerun as well: those that foreach steps became in the run before are in no plan file.
         """
         rows = [planned_row(step, number) for number, step in enumerate(plan.steps)]
         body = {
