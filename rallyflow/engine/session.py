@@ -88,7 +88,7 @@ class Session:
         self._keep_history()
         return left
 
-    def go_on(  # noqa: PLR0913, PLR0917 - what a session has to know
+    def go_on(
         self,
         plan: Plan,
         steps: Sequence[StepRecord],
