@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import sqlite3
 import threading
 import time
@@ -28,6 +29,7 @@ from rallyflow.model.plan import Plan
 from rallyflow.model.records import RunRecord
 
 _BUSY_MS = 30_000
+_LITTLE = 128 * 1024  # bytes
 
 
 class Journal:
@@ -160,7 +162,7 @@ def guarded(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         text = str(error)
-        if "full" in text:
+        if "full" in text or ("disk I/O" in text and _has_no_space(path)):
             raise disk_full(path) from error
         if "unable to open" in text or "readonly" in text or "attempt to write" in text:
             raise StorageError(
@@ -180,6 +182,13 @@ def guarded(path: Path) -> Iterator[None]:
         raise StorageError(
             f"can't use {error.filename or path}: {error.strerror}", hint="check --home and its permissions"
         ) from error
+
+
+def _has_no_space(path: Path) -> bool:
+    """Whether so little is left that SQLite could not even make room for its index of the log."""
+    found = next((folder for folder in (path, *path.parents) if folder.exists()), Path("/"))
+    space = os.statvfs(found)
+    return space.f_bavail * space.f_frsize < _LITTLE
 
 
 def disk_full(path: Path) -> DiskFull:
