@@ -103,7 +103,7 @@ def test_a_journal_that_does_not_fit_fails_the_check(cli):
 
 
 def test_a_home_hangs_together_after_a_run_and_after_a_kill(sound):
-    assert "hangs together: 1 runs" in sound.run("doctor", "--fsck").stderr
+    assert "hangs together: 1 run," in sound.run("doctor", "--fsck").stderr
     (first,) = (each["run"] for each in sound.json("runs"))
     process = sound.start("apply", sound.workflow(WORKFLOW.replace("iterations: 8", "iterations: 100000")))
     sound.until(process, f"{MEASURED} AND run <> '{first}'")
