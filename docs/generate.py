@@ -14,7 +14,7 @@ import click
 import language
 from tables import fields_of
 
-from rallyflow import errors, plugins
+from rallyflow import errors, eventlines, plugins
 from rallyflow.bench.actions import registry
 from rallyflow.bench.scenarios import catalog
 from rallyflow.cli.main import VERBS, cli
@@ -41,6 +41,7 @@ def pages() -> dict[str, str]:
         "tables.md": "\n".join(_tables()),
         "errors.md": "\n".join(_errors()),
         "states.md": "\n".join(_states()),
+        "events.md": "\n".join(_events()),
     }
     return {name: GENERATED + text.rstrip() + "\n" for name, text in found.items()}
 
@@ -154,6 +155,29 @@ def _states() -> Iterator[str]:
         for each in sorted(following):
             yield f"    {state} --> {each}"
     yield "```"
+
+
+def _events() -> Iterator[str]:
+    yield "# Event lines\n"
+    yield "What `apply --json`, `resume --json` and `watch --json` print: one JSON object a line, each at once."
+    yield "Version 1 promises that a key keeps its meaning and that no type goes away; types and keys may be added."
+    yield "The JSON Schema of a line is in [schemas/events.json](../../schemas/events.json); `rallyflow schema events`"
+    yield "prints it.\n"
+    yield "When the reader closes the pipe the run goes on to its end, and the exit code is that of the run.\n"
+    yield "Every line has:\n"
+    yield from fields_of(eventlines.Line)
+    yield "Every line about a step also has:\n"
+    common = eventlines.OfStep.model_fields.keys() - eventlines.Line.model_fields.keys()
+    yield from fields_of(eventlines.OfStep, without=eventlines.Line.model_fields)
+    for name, model in eventlines.TYPES.items():
+        own = {*eventlines.Line.model_fields, "type"} | (common if issubclass(model, eventlines.OfStep) else set())
+        yield f"## {name}\n\n{inspect.getdoc(model)}\n"
+        if model.model_fields.keys() - own:
+            yield from fields_of(model, without=own)
+    yield "## Errors of a step\n"
+    yield from fields_of(eventlines.Problem)
+    yield "## Steps of a list\n"
+    yield from fields_of(eventlines.Cell)
 
 
 def main() -> int:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from rallyflow.explanations.models import keys_of
 
 
-def fields_of(model: Any) -> Iterator[str]:
+def fields_of(model: Any, *, without: Collection[str] = ()) -> Iterator[str]:
     """Yield the table of a model's keys: name, type, default, what it is for."""
     if not model.model_fields:
         yield "none\n"
         return
     yield from rows(("key", "type", "default", ""))
     for key in keys_of(model):
+        if key.name in without:
+            continue
         default = key.default if key.default in ("", "required") else code(key.default)
         yield row(code(key.name), _escaped(key.type), default, _escaped(key.description))
     yield ""

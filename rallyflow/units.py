@@ -89,6 +89,15 @@ def format_duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def format_bytes(count: float) -> str:
+    """Return a size as people write it: 512 B, 3.4 MiB."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
+        count /= 1024
+    return f"{count:.3g} GiB"
+
+
 def _written(value: object) -> str:
     """Return a value that is none of these as a person writes it."""
     if isinstance(value, bool):

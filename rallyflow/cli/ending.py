@@ -11,6 +11,7 @@ from rallyflow.cli import asking
 from rallyflow.cli.live import STYLES, EventLines, Lines, listener
 from rallyflow.cli.options import open_reader
 from rallyflow.cli.output import colour, say, show_error
+from rallyflow.cli.tracing import Traced
 from rallyflow.engine.session import Ending, resume
 from rallyflow.engine.signals import LeaveNow, Signals
 from rallyflow.errors import Exit, LeftBehind, RallyflowError, StorageError
@@ -32,14 +33,17 @@ EXITS = {
 
 
 class _Remembering:
-    """Passes everything on, and remembers the run's id for messages."""
+    """Passes everything on, and remembers the run's id for messages; `begun` is called with it once there is one."""
 
-    def __init__(self, inner: EventLines | Lines) -> None:
+    def __init__(self, inner: EventLines | Lines, begun: Callable[[RunId], None]) -> None:
         self.inner = inner
         self.run = RunId("")
+        self._begun = begun
 
     def happened(self, event: Event) -> None:
-        self.run = event.run
+        if not self.run:
+            self.run = event.run
+            self._begun(event.run)
         self.inner.happened(event)
 
     def progressed(self, step: Any, progress: Any) -> None:
@@ -61,7 +65,7 @@ def run_session(
     kind = network_filesystem(home.root)
     if kind:
         say(f"note: {home.root} is on a network file system ({kind}): the journal does without a log, and is slower")
-    code = _run_session(view or listener(home, as_json=as_json), start, as_json=as_json)
+    code = _run_session(home, view or listener(home, as_json=as_json), start, as_json=as_json)
     while isinstance(code, Ending):
         run = code.run
         reader = open_reader(home)
@@ -71,16 +75,19 @@ def run_session(
         def again(listener: Any, signals: Signals, run: RunId = run) -> Ending:
             return resume(home, run, workers=workers, listener=listener, signals=signals)
 
-        code = _run_session(listener(home, as_json=as_json), again, as_json=as_json)
+        code = _run_session(home, listener(home, as_json=as_json), again, as_json=as_json)
     return code
 
 
-def _run_session(inner: EventLines | Lines, start: Callable[[Any, Signals], Ending], *, as_json: bool) -> Exit | Ending:
+def _run_session(
+    home: Home, inner: EventLines | Lines, start: Callable[[Any, Signals], Ending], *, as_json: bool
+) -> Exit | Ending:
     """Run a session under signal handling and a live view; returns how it ended when somebody can answer now."""
-    watching = _Remembering(inner)
+    traced = Traced(home)
+    watching = _Remembering(inner, traced.begin)
     signals = Signals(inner.stopping)
     try:
-        with signals.installed(), inner.shown():
+        with signals.installed(), inner.shown(), traced:
             ending = start(watching, signals)
     except LeaveNow:
         _leave(watching.run)

@@ -65,14 +65,16 @@ class Following:
                 while self.show():
                     time.sleep(_BETWEEN)
 
-    def ended(self, *, quiet: bool) -> Exit:
-        """Say how a run has ended that no process works on, unless it is to be quiet; returns its exit code."""
+    def ended(self) -> Exit:
+        """Say how a run has ended that no process works on, unless its events have; returns its exit code."""
         if self._state is RunState.RUNNING:
-            if not quiet:
+            if isinstance(self._view, EventLines):
+                self._view.dead()
+            else:
                 _say_dead(self.run)
             return Exit.INTERRUPTED
         ending = self.ending()
-        if not quiet:
+        if not isinstance(self._view, EventLines):
             say_ending(ending)
         return exit_code(ending)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from rallyflow import eventlines
 from rallyflow.cli.output import colour, error_json, printable, say, show_error
 from rallyflow.engine.messages import Stop
 from rallyflow.errors import RallyflowError
+from rallyflow.eventlines import line_of
 from rallyflow.journal.event import Event
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.states import StepState
@@ -52,7 +54,7 @@ _NOT_RUNNING = frozenset(state for state in StepState if state is not StepState.
 
 
 class EventLines:
-    """Prints every event as one JSON line on stdout, for programs."""
+    """Prints every event as one JSON line on stdout, for programs, as rallyflow.eventlines has them."""
 
     def __init__(self, home: Home | None = None) -> None:
         """Start before the run has an id; progress comes with an outlook where the run's home is given."""
@@ -65,23 +67,29 @@ class EventLines:
         self._run = event.run
         if self._home is not None:
             self._outlook = outlook_after(event, self._outlook, self._home)
-        step = {"step": event.step, "attempt": event.attempt} if event.step else {}
-        state = {"state": event.state} if event.state else {}
-        self._print(event.kind, event.time_ns, {**step, **state, **event.body})
+        line = line_of(event)
+        if line is not None:
+            self.print(line)
 
     def progressed(self, step: StepId, progress: Progress) -> None:
         """Print progress."""
         left = {"left_s": self._outlook.seconds_left()} if self._outlook is not None else {}
-        self._print("progress", time.time_ns(), {"step": step, **asdict(progress), **left})
+        self._say("progress", {"step": step, **asdict(progress), **left})
 
     def failed(self, error: RallyflowError) -> None:
         """Print why the session ended, also for the person who reads stderr."""
-        self._print("error", time.time_ns(), error_json(error))
+        self._say("error", error_json(error))
         show_error(error)
 
-    def _print(self, kind: str, time_ns: int, body: Mapping[str, Any]) -> None:
-        moment = datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat()
-        line = {"version": 1, "type": kind, "time": moment, "run": self._run, **body}
+    def dead(self) -> None:
+        """Print that the process of the run has ended before the run did."""
+        self._say("run_dead", {})
+
+    def _say(self, kind: str, body: Mapping[str, Any]) -> None:
+        self.print(eventlines.line(kind, self._run, time.time_ns(), body))
+
+    def print(self, line: Mapping[str, Any]) -> None:
+        """Print one line, at once."""
         print(json.dumps(line, default=str), flush=True)
 
     @contextmanager
@@ -93,12 +101,25 @@ class EventLines:
         """Stages of stopping arrive as events."""
 
 
+class PersistentEventLines(EventLines):
+    """Event lines of a run's own process: when nobody reads them any more, the run goes on all the same."""
+
+    def print(self, line: Mapping[str, Any]) -> None:
+        """Print one line, if it can be printed."""
+        try:
+            super().print(line)
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            say(f"note: event lines can't be printed any more ({error.strerror}); the run goes on")
+
+
 class Lines:
     """Prints a line for everything that a person wants to know, on stderr."""
 
     def __init__(self) -> None:
         """Start with nothing seen."""
         self.started: dict[StepId, int] = {}
+        self._stop = Stop.NO  # what `stopping` has told already
 
     def happened(self, event: Event) -> None:
         """Print an event, if it says something to a person."""
@@ -113,7 +134,7 @@ class Lines:
     def describe(self, event: Event) -> str:
         """Return a line about an event; empty when there is nothing to say."""
         if event.kind in ("answered", "stop_asked"):
-            return _said(event)
+            return _said(event) if event.body.get("stage", Stop.NOW) > self._stop else ""
         return self._of_step(event) if event.step else self._of_run(event)
 
     def _of_run(self, event: Event) -> str:
@@ -174,6 +195,7 @@ class Lines:
 
     def stopping(self, stop: Stop) -> None:
         """Say what happens after Ctrl-C."""
+        self._stop = stop
         if stop is Stop.SAFELY:
             self.print("stopping: steps come to a safe point (Ctrl-C again to cancel them and undo)")
         else:
@@ -252,7 +274,7 @@ class LiveView(Lines):
 
 def _said(event: Event) -> str:
     """Return a line about what a person has said to the run."""
-    who = printable(str(event.body.get("by") or "somebody"))
+    who = "a signal" if event.body.get("signal") else printable(str(event.body.get("by") or "somebody"))
     if event.kind == "answered":
         return f"  {printable(event.step)}: {'approved' if event.body['approved'] else 'rejected'} by {who}"
     return f"{'cancelling' if event.body['stage'] > 1 else 'stopping'}: {who} has asked for it"
@@ -272,5 +294,5 @@ def outlook_after(event: Event, before: Outlook | None, home: Home) -> Outlook |
 def listener(home: Home, *, as_json: bool) -> EventLines | Lines:
     """Return the listener that suits where the output of a run's own process goes."""
     if as_json:
-        return EventLines()
+        return PersistentEventLines()
     return LiveView(home) if sys.stderr.isatty() else Lines()

@@ -30,7 +30,10 @@ def say(text: str = "") -> None:
     if sys.stdout is not None:
         with contextlib.suppress(OSError, ValueError):  # it is told, at the end, that nothing can be printed there
             sys.stdout.flush()
-    print(text, file=sys.stderr, flush=True)
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:  # nobody listens any more, which is no reason to end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def show_error(error: RallyflowError) -> None:

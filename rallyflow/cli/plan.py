@@ -111,9 +111,9 @@ def _of_run(run: str, home: Home, workers: int) -> tuple[Plan, Forecast]:
 
 
 def _of_both(workflow: Path, run: str, given: dict[str, Any], home: Home, workers: int) -> tuple[Plan, Forecast]:
-    from rallyflow.cli.previewing import foresee
+    from rallyflow.cli.previewing import foresee, recompiled
     from rallyflow.engine.reuse import Wanted
-    from rallyflow.engine.revising import look_ahead, recompiled
+    from rallyflow.engine.revising import look_ahead
 
     reader = open_reader(home)
     record = reader.find(run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,13 +11,34 @@ from rallyflow.cli.output import colour, printable, say
 from rallyflow.errors import Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from rallyflow.engine.forecast import Forecast, StepForecast
     from rallyflow.engine.reuse import Reuse
     from rallyflow.journal.reader import JournalReader
+    from rallyflow.model.plan import Plan
     from rallyflow.model.records import Resource, RunRecord
+    from rallyflow.settings import Home
 
 _MANY = 12  # cells of one matrix that are still listed one by one
 _SHADES = {"run": "bold", "skip": "dim", "reuse": "dim", "verify": "cyan"}
+
+
+def recompiled(reader: JournalReader, home: Home, run: RunRecord, workflow: Path, given: Mapping[str, Any]) -> Plan:
+    """Return the plan of a workflow file with the params that an earlier run was given, and those given now over them.
+
+    Params that the file does not have any more are left out; those that were not given have the file's own defaults.
+    """
+    from rallyflow.compile.compiler import compile_file
+    from rallyflow.compile.reader import read_workflow
+    from rallyflow.engine.revising import earlier_plan
+
+    before = earlier_plan(reader, home, run)
+    data, _ = read_workflow(workflow)
+    declared = data.get("params") if isinstance(data, dict) else None
+    kept = {name: before.params[name] for name in before.given if isinstance(declared, dict) and name in declared}
+    return compile_file(workflow, {**kept, **given})
 
 
 def foresee(reuse: Reuse, reader: JournalReader, workers: int) -> Forecast:

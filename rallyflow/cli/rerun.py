@@ -71,8 +71,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     rallyflow rerun --with cloud-bench.yaml -p users=1,50
     """  # noqa: D301 - \b is click's mark
     from rallyflow.cli.detached import run_anywhere
-    from rallyflow.cli.previewing import foresee, say_preview
-    from rallyflow.engine.revising import look_ahead, recompiled, rerun, workflow_of
+    from rallyflow.cli.previewing import foresee, recompiled, say_preview
+    from rallyflow.engine.revising import look_ahead, rerun, workflow_of
     from rallyflow.engine.session import read_plan
 
     given = read_params(pairs, params_file)

@@ -80,9 +80,9 @@ def _with(
     workflow: Path, given: Mapping[str, Any], home: Home, run: RunRecord, workers: int
 ) -> Callable[[Any, Any], Any]:
     """Say what an edited workflow changes, and return what goes on by it."""
-    from rallyflow.cli.previewing import confirm_removal, foresee, say_preview
+    from rallyflow.cli.previewing import confirm_removal, foresee, recompiled, say_preview
     from rallyflow.engine.reuse import Wanted
-    from rallyflow.engine.revising import look_ahead, recompiled, resume_with
+    from rallyflow.engine.revising import look_ahead, resume_with
 
     reader = open_reader(home)
     text = workflow.read_bytes() if workflow.is_file() else b""

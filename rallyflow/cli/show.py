@@ -14,7 +14,9 @@ from rallyflow.cli.runs import shown_state
 from rallyflow.errors import Exit
 from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
 from rallyflow.settings import Home
-from rallyflow.units import format_duration
+from rallyflow.units import format_bytes, format_duration
+
+_COLUMNS = ("step", "uses", "state", "attempt", "took", "cpu", "memory", "why")
 
 
 @click.command("show", short_help="show a run")
@@ -57,7 +59,7 @@ def _show(
     for table, rows in _rows(parts).items():
         print(f"rows     {table}: {rows}")
     print()
-    print_table(("step", "uses", "state", "attempt", "took", "why"), [_step_row(step) for step in steps])
+    print_table(_COLUMNS, [_step_row(step) for step in steps])
     if resources:
         print()
         print_table(
@@ -82,10 +84,14 @@ def _next(record: RunRecord, state: str, *, left: bool) -> list[str]:
 
 
 def _step_row(step: StepRecord) -> tuple[Any, ...]:
-    took = format_duration((step.ended_ns - step.started_ns) / 1e9) if step.started_ns and step.ended_ns else "-"
+    took = format_duration(step.took_ns / 1e9) if step.took_ns else "-"
+    cpu = format_duration(step.cpu_s) if step.cpu_s else "-"
+    memory = format_bytes(step.memory_bytes) if step.memory_bytes else "-"
     why = f"{step.error['code']} {step.error['what']}" if step.error else step.reason
     hint = f" (hint: {step.error['hint']})" if step.error.get("hint") else ""
-    return step.id, step.uses, step.state, step.attempt, took, (why + hint) or "-"
+    if step.origin is not None:
+        why = f"taken over from run {step.origin}" + (f"; {why}" if why else "")
+    return step.id, step.uses, step.state, step.attempt, took, cpu, memory, (why + hint) or "-"
 
 
 def _rows(parts: Sequence[Part]) -> dict[str, int]:

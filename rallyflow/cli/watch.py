@@ -38,4 +38,4 @@ def command(run: str, no_follow: bool, home: str | None, as_json: bool) -> Exit:
     except KeyboardInterrupt:
         say(f"\nthe run goes on; watch it again: rallyflow watch {record.id}")
         return Exit.INTERRUPTED
-    return following.ended(quiet=as_json)
+    return following.ended()

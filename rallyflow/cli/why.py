@@ -66,7 +66,8 @@ def _others(
     reader: JournalReader, home: Home, run: RunRecord, against: str | None, workflow: Path | None
 ) -> list[tuple[str, Plan]]:
     """Return the plans that a step is compared with, each with a name for it."""
-    from rallyflow.engine.revising import earlier_plan, recompiled
+    from rallyflow.cli.previewing import recompiled
+    from rallyflow.engine.revising import earlier_plan
     from rallyflow.errors import StorageError
 
     if workflow is not None:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rallyflow.engine.messages import Stop
+from rallyflow.journal.event import Event
 from rallyflow.journal.reader import JournalReader
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.records import StepRecord
 from rallyflow.model.step import Answer
 
 STOP_ASKED = "stop_asked"
-"""The kind of event by which another process asks a run to end; its body has the `stage`, 1 or 2, and `by`."""
+"""The kind of event by which another process asks a run to end: its body has the `stage`, 1 or 2, and `by`.
+
+One that the engine books itself, because it got a signal, has `signal`.
+"""
+_REQUESTS = frozenset({STOP_ASKED, "answered"})
 
 
 class Control:
     """The requests that came since it was last asked."""
 
-    def __init__(self, reader: JournalReader, run: RunId) -> None:
-        """Begin to listen: what was asked before is of an earlier session."""
+    def __init__(self, reader: JournalReader, run: RunId, told: Callable[[Event], None]) -> None:
+        """Begin to listen: what was asked before is of an earlier session. `told` is called with each request."""
         self._reader = reader
         self._run = run
         self._version = -1
-        self._seen = reader.last_event()
+        self._seen = reader.session_began(run)
+        self._told = told
 
     def heard(self) -> tuple[Stop, Mapping[StepId, Answer]]:
         """Return how urgently the run was asked to end, and the answers that were given. Costs some microseconds."""
@@ -31,7 +37,10 @@ class Control:
             return Stop.NO, {}
         self._version = version
         since, self._seen = self._seen, self._reader.last_event()
-        stages = [int(event.body.get("stage", 1)) for event in self._reader.asked(self._run, STOP_ASKED, since)]
+        asked = [event for event in self._reader.asked(self._run, _REQUESTS, since) if not event.body.get("signal")]
+        for event in asked:
+            self._told(event)
+        stages = [int(event.body.get("stage", 1)) for event in asked if event.kind == STOP_ASKED]
         return Stop(min(max(stages, default=0), int(Stop.NOW))), self._reader.answers(self._run, after=since)
 
     def steps(self) -> list[StepRecord]:

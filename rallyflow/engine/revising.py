@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rallyflow.engine.answering import plan_as_it_went
 from rallyflow.engine.locks import wait_for_the_dead
@@ -29,21 +27,6 @@ def look_ahead(reader: JournalReader, home: Home, run: RunRecord, plan: Plan, wa
     """Return what of a run would count for a plan, and what would run, without doing anything."""
     before, steps = earlier_plan(reader, home, run), reader.steps(run.id)
     return reuse(plan, before, steps, wanted)
-
-
-def recompiled(reader: JournalReader, home: Home, run: RunRecord, workflow: Path, given: Mapping[str, Any]) -> Plan:
-    """Return the plan of a workflow file with the params that an earlier run was given, and those given now over them.
-
-    Params that the file does not have any more are left out; those that were not given have the file's own defaults.
-    """
-    from rallyflow.compile.compiler import compile_file
-    from rallyflow.compile.reader import read_workflow
-
-    before = earlier_plan(reader, home, run)
-    data, _ = read_workflow(workflow)
-    declared = data.get("params") if isinstance(data, dict) else None
-    kept = {name: before.params[name] for name in before.given if isinstance(declared, dict) and name in declared}
-    return compile_file(workflow, {**kept, **given})
 
 
 def workflow_of(home: Home, run: RunRecord) -> bytes:

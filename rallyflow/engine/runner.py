@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from rallyflow.engine import attempt as attempts
 from rallyflow.engine.answering import answer_of, runs_again, verdict, with_answer
 from rallyflow.engine.attempt import Result, Task
-from rallyflow.engine.control import Control
+from rallyflow.engine.control import STOP_ASKED, Control
 from rallyflow.engine.deaths import result_of
 from rallyflow.engine.decide import decide
 from rallyflow.engine.messages import (
@@ -130,7 +130,7 @@ class Runner:
         self._known = known
         self._pool = Pool(place.directory)
         self._times = Timekeeper()
-        self._control = Control(JournalReader(journal, place.home), place.run)
+        self._control = Control(JournalReader(journal, place.home), place.run, listener.happened)
         self._quick = Journal(place.journal, durable=False)  # for what is of no use after the power has failed
         self._vitals = Vitals(ProgressBook(self._quick, place.run))
         self._leases = Leases(self._quick, place.run)
@@ -367,7 +367,7 @@ class Runner:
     def _asked(self) -> list[Event]:
         """Return what a person asked for: by a signal, or from another process through the journal."""
         events: list[Event] = []
-        stop = self._signals.take()
+        stop, asked = self._signals.take(), Stop.NO
         now = time.monotonic()
         if now >= self._looked + _LOOK:
             self._looked = now
@@ -379,6 +379,11 @@ class Runner:
                 events.extend(self._served())
         if stop > self._view.stop:
             events.append(StopAsked(stop))
+            if stop > asked:  # by a signal: who watches from outside is to know
+                body = {"stage": int(stop), "by": "", "signal": True}
+                self._records.append(
+                    journal_event.Event(STOP_ASKED, self._place.run, time_ns=time.time_ns(), body=body)
+                )
         return events
 
     def _look_after_attempts(self) -> None:

@@ -122,8 +122,8 @@ class JournalParts:
         paths = [str(part.path.relative_to(self._root)) for part in parts]
         self._journal.record([Event(PARTS_DROPPED, run, step, attempt, time_ns=now_ns(), body={"parts": paths})])
 
-    def mine(self, table: str) -> Sequence[Part]:
-        """Return the booked parts of this step (all attempts) of one table."""
+    def mine(self, table: str | None = None) -> Sequence[Part]:
+        """Return the booked parts of this step (all attempts), of one table or of all."""
         return self._reader.parts(self._owner[0], step=self._owner[1], table=table)
 
 

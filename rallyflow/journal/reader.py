@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -41,6 +41,7 @@ _CUT_OFF = (
     "SELECT step FROM resource WHERE run = ?1 AND state <> 'deleted') GROUP BY event.step) ON seq = last"
 )
 _PROGRESS = "SELECT step, attempt, done, total, note, cpu_s, memory_bytes, heard_ns FROM progress WHERE run = ?"
+_SESSION = "SELECT coalesce(max(seq), 0) FROM event WHERE run = ? AND kind IN ('run_created', 'run_resumed')"
 _RESOURCES = (
     "SELECT id, run, step, attempt, kind, name, state, external_id, inside, detail, created_ns, expires_ns "
     "FROM resource "
@@ -129,9 +130,13 @@ class JournalReader:
         """Return the number of the last event of all runs; 0 when there is none."""
         return int(self.journal.query("SELECT coalesce(max(seq), 0) FROM event")[0][0])
 
-    def asked(self, run: str, kind: str, after: int) -> list[Event]:
-        """Return the events of one kind that a run has behind a sequence number."""
-        return [event for _, event in self.events(run, after) if event.kind == kind]
+    def session_began(self, run: str) -> int:
+        """Return the number of the event by which the last session of a run began; 0 for none."""
+        return int(self.journal.query(_SESSION, (run,))[0][0])
+
+    def asked(self, run: str, kinds: Collection[str], after: int) -> list[Event]:
+        """Return the events of some kinds that a run has behind a sequence number."""
+        return [event for _, event in self.events(run, after) if event.kind in kinds]
 
     def progress(self, run: str) -> dict[StepId, Reading]:
         """Return how far the attempts of a live run are, by step."""

@@ -163,7 +163,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
     return Plan(
         **{
             **data,
-            "given": tuple(data["given"]),
+            "given": tuple(data.get("given", ())),
             "secrets": {name: SecretSource.model_validate(source) for name, source in data["secrets"].items()},
             "scopes": {name: Scope(**scope) for name, scope in data["scopes"].items()},
             "groups": {name: tuple(ids) for name, ids in data["groups"].items()},

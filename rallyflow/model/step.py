@@ -73,8 +73,11 @@ class PartBook(Protocol):
     def add(self, parts: Sequence[tuple[str, Path, int]]) -> None:
         """Book parts as (table, path, rows), all or none; the files are complete and synced already."""
 
-    def mine(self, table: str) -> Sequence[Part]:
-        """Return the booked parts of this step (all attempts) of one table."""
+    def mine(self, table: str | None = None) -> Sequence[Part]:
+        """Return the booked parts of this step (all attempts), of one table or of all."""
+
+    def drop(self, parts: Sequence[Part]) -> None:
+        """Book that parts of this step count no more: they can't be read."""
 
 
 class History(Protocol):

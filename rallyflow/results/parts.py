@@ -41,6 +41,17 @@ def write_part(folder: Path, name: str, table: str, columns: Mapping[str, Sequen
     return table, path, data.num_rows
 
 
+def is_whole(path: Path, rows: int) -> bool:
+    """Whether a part can be read, as far as its footer tells, and has as many rows as were booked."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows) == rows
+    except (OSError, pa.ArrowException):
+        return False
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

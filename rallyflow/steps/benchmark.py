@@ -52,10 +52,11 @@ class Benchmark(StepType[BenchmarkInputs, BenchmarkOutputs]):
 
     def run(self, inputs: BenchmarkInputs, context: StepContext) -> Outcome[BenchmarkOutputs]:
         """Run what earlier attempts left of the load, then judge all of it."""
-        from rallyflow.bench.load.watermark import rest_of
+        from rallyflow.bench.load.watermark import drop_torn, rest_of
         from rallyflow.bench.scenarios import catalog
 
         scenario = catalog.find(inputs.scenario)
+        drop_torn(context.parts, context.log)
         rest = rest_of(inputs.load.shape(), context.parts.mine("iterations"))
         run = _Run(inputs, context, scenario)
         load = None if rest.nothing else run.load(rest)

@@ -14,6 +14,8 @@ from pydantic import Field
 from rallyflow.errors import PermanentError
 from rallyflow.model.states import StepState
 from rallyflow.model.step import OnResume, Outcome, StepContext, StepModel, StepType
+from rallyflow.tracing.ids import traceparent
+from rallyflow.tracing.switch import enabled
 
 _KEPT_LINES = 1000
 
@@ -52,8 +54,10 @@ class Shell(StepType[ShellInputs, ShellOutputs]):
         return OnResume.MANUAL if inputs.get("repeatable", True) is False else cls.on_resume
 
     def run(self, inputs: ShellInputs, context: StepContext) -> Outcome[ShellOutputs]:
+        traced = {"TRACEPARENT": traceparent(context.run, context.step, context.attempt)} if enabled() else {}
         environment = {
             **os.environ,
+            **traced,
             **inputs.env,
             "RALLYFLOW_RUN": context.run,
             "RALLYFLOW_STEP": context.step,

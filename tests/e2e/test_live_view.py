@@ -69,9 +69,9 @@ def test_apply_and_watch_show_how_far_steps_are_and_how_long_they_take(cli):
         with other:
             seen = read_until(other, r"(?s)[1-9]\d*/100000.*about 9 min")
             cli.kill(process)
-            read_until(other, "dead")
+            said = read_until(other, "rallyflow destroy")
             assert "load" in seen
-        assert watcher.wait(60) == 130
+            assert watcher.wait(60) == 130, said
 
 
 def test_the_progress_lines_of_watch_say_how_long_the_run_still_takes(cli):

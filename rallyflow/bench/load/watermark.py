@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from logging import Logger
+from pathlib import Path
 
 from rallyflow.bench.load.spec import Shape
 from rallyflow.model.records import Part
+from rallyflow.model.step import PartBook
+from rallyflow.results.parts import is_whole
 
 Ranges = tuple[tuple[int, int | None], ...]
 
@@ -29,6 +33,25 @@ class Rest:
     def count(self) -> int:
         """How many iterations are left; 0 when a time limits them."""
         return sum(end - first for first, end in self.ranges if end is not None)
+
+
+def drop_torn(book: PartBook, log: Logger) -> None:
+    """Forget what earlier attempts measured and nobody can read any more, so that it is measured again.
+
+    The parts of one flush stand and fall together: iterations without their actions count as little as the other way.
+    """
+    booked = book.mine()
+    torn = {_flush(part) for part in booked if not is_whole(part.path, part.rows)}
+    lost = [part for part in booked if _flush(part) in torn]
+    if lost:
+        rows = sum(part.rows for part in lost if part.table == "iterations")
+        log.warning("%d parts are damaged or missing: their %d iterations are measured again", len(lost), rows)
+        book.drop(lost)
+
+
+def _flush(part: Part) -> tuple[Path, str]:
+    """Return what the parts share that were written together: `iterations-0-3` and `actions-0-3`."""
+    return part.path.parent, part.path.stem.partition("-")[2]
 
 
 def rest_of(shape: Shape, parts: Sequence[Part]) -> Rest:

@@ -62,8 +62,11 @@ class MemoryParts:
         self.on_add(parts)
         self.parts += [Part(RUN, STEP, self.attempt, table, path, rows) for table, path, rows in parts]
 
-    def mine(self, table):
-        return [part for part in self.parts if part.table == table]
+    def drop(self, parts):
+        self.parts = [part for part in self.parts if part not in parts]
+
+    def mine(self, table=None):
+        return [part for part in self.parts if table in (None, part.table)]
 
     def rows(self, table):
         import pyarrow.parquet as pq
