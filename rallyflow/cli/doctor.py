@@ -108,7 +108,8 @@ def _show(found: Examined) -> None:
 
 
 def _conclude(home: Home, found: Examined, *, fixed: bool) -> None:
-    size = f"{found.runs} runs, {found.events} events, {found.parts} parts"
+    counts = {"run": found.runs, "event": found.events, "part": found.parts}
+    size = ", ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in counts.items())
     if not found.damaged:
         say(f"{home.root} hangs together: {size}")
         return

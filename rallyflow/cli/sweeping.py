@@ -158,10 +158,11 @@ def _is_about(row: Resource, found: Found) -> bool:
 def _show(home: Home, found: Sequence[Found], seen: Scan, now_ns: int) -> None:
     groups: dict[tuple[Tag, str], list[str]] = {}
     for each in sorted(found, key=lambda each: each.tag.run, reverse=True):
-        groups.setdefault((each.tag, each.kind), []).append(each.name or each.id)
+        name = each.name.removeprefix(f"{each.tag}-")  # the rest of the table says what the tag does
+        groups.setdefault((each.tag, each.kind), []).append(name or each.id)
     if groups:
         print_table(
-            ("run", "home", "began", "expires", "kind", "count", "names"),
+            ("run", "home", "age", "expires", "kind", "count", "names"),
             [
                 (
                     *(tag.run, "this" if home.run(tag.run).is_dir() else "another", shown_age(tag.started_ns, now_ns)),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rallyflow.journal.filesystem import network_filesystem
 from rallyflow.journal.schema import MIGRATIONS
-from rallyflow.journal.store import Journal, read_only
+from rallyflow.journal.store import read_only
 from rallyflow.settings import Home
 from rallyflow.units import format_duration
 
@@ -132,13 +132,15 @@ def _clock(home: Home) -> tuple[Health, str, str]:
 
 
 def _last_event(home: Home) -> float:
+    """Return when the last event of the journal was, in seconds; 0 when it tells none."""
     if not home.journal.exists():
         return 0.0
-    journal = Journal(home.journal, write=False)
     try:
-        return float(journal.query("SELECT coalesce(max(time_ns), 0) FROM event")[0][0]) / 1e9
-    finally:
-        journal.close()
+        with closing(sqlite3.connect(read_only(home.journal), uri=True)) as connection:
+            (last,) = connection.execute("SELECT coalesce(max(time_ns), 0) FROM event").fetchone()
+    except sqlite3.Error:
+        return 0.0  # another check tells what is wrong with it
+    return float(last) / 1e9
 
 
 def _journal(home: Home) -> tuple[Health, str, str]:

@@ -15,6 +15,7 @@ from rallyflow.journal.store import Journal
 from rallyflow.model.records import Resource
 
 log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # for the logs of attempts; a command line tells it in its own way
 
 
 @dataclass(frozen=True, slots=True)

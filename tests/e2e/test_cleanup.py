@@ -271,6 +271,7 @@ def test_what_can_not_be_removed_is_said_with_the_reason(cli, cloud):
     assert done.returncode == 9
     assert "Traceback" not in done.stderr
     assert f"can't be removed: {cloud.file} is not there" in done.stderr
+    assert done.stderr.count("openstack.objects") == 1
     assert cli.run("cleanup", "--all", "--json").returncode == 9
     assert cli.run("cleanup", "--cloud-of", run).returncode == 4
     assert len(cli.json("resources")) > 10

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import subprocess
+import tarfile
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -102,8 +104,22 @@ def test_a_journal_that_does_not_fit_fails_the_check(cli):
     (cli.home / "journal.db").unlink()
 
 
+def test_a_home_of_an_older_version_is_no_damage_before_and_after_its_killed_run_has_gone_on(cli):
+    with tarfile.open(Path(__file__).with_name("data") / "home-of-journal-2.tar.gz") as archive:
+        archive.extractall(cli.directory, filter="data")
+    assert {check["name"]: check["state"] for check in cli.json("doctor")["checks"]}["journal"] == "warn"
+    found = cli.json("doctor", "--fsck")
+    assert (found["clean"], [each["kind"] for each in found["findings"]]) == (True, ["dead"])
+    cli.ok("resume")
+    assert cli.json("doctor", "--fsck")["findings"] == []
+    change(cli, "UPDATE step SET state = 'failed'")
+    assert "but the events say 'succeeded'" in damage(cli)
+    cli.ok("doctor", "--fsck", "--fix")
+    assert set(cli.query("SELECT state FROM step")) == {("succeeded",)}
+
+
 def test_a_home_hangs_together_after_a_run_and_after_a_kill(sound):
-    assert "hangs together: 1 runs" in sound.run("doctor", "--fsck").stderr
+    assert "hangs together: 1 run," in sound.run("doctor", "--fsck").stderr
     (first,) = (each["run"] for each in sound.json("runs"))
     process = sound.start("apply", sound.workflow(WORKFLOW.replace("iterations: 8", "iterations: 100000")))
     sound.until(process, f"{MEASURED} AND run <> '{first}'")
