@@ -21,6 +21,7 @@ PAGES = [
     GUIDES / "from-a-shell-script.md",
     GUIDES / "catalogs.md",
     GUIDES / "people-in-the-loop.md",
+    GUIDES / "watching-a-run.md",
 ]
 _BLOCK = re.compile(r"```(console|\w+ [\w./-]+)\n(.*?)```\n", re.DOTALL)
 _COMMAND = re.compile(r"^\$ (.*\n(?:> .*\n)*)", re.MULTILINE)
