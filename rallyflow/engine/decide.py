@@ -91,6 +91,7 @@ class _Turn:
         self.tally = view.tally.mutate()
         self.ready = view.ready
         self.free = view.free
+        self.room = view.room
         self.open = view.open
         self.stop = view.stop
         self.left_out = view.left_out.mutate()
@@ -209,6 +210,7 @@ class _Turn:
             self.held.finish(),
             self.running.finish(),
             self.free,
+            self.room,
             self.open,
             self.stop,
             self.tally.finish(),
@@ -263,7 +265,7 @@ class _Turn:
             planned = self.graph.steps[step]
             reviving = self.states[step] is StepState.REVIVING
             takes_worker = reviving or not planned.inline
-            if takes_worker and self.free == 0:
+            if (self.free if takes_worker else self.room) == 0:
                 return
             self.ready = rest
             lacking = None if reviving else self._lacking(step)
@@ -271,6 +273,7 @@ class _Turn:
                 self.parked[lacking] = self._queued(self.parked.get(lacking), step)
                 continue
             self.free -= takes_worker
+            self.room -= not takes_worker
             self.running[step] = takes_worker
             if reviving:
                 self.commands.append(Revive(step))
@@ -282,7 +285,9 @@ class _Turn:
             self.commands.append(Start(step, self.attempts[step]))
 
     def _free(self, step: StepId) -> None:
-        self.free += self.running.pop(step)
+        took_worker = self.running.pop(step)
+        self.free += took_worker
+        self.room += not took_worker
         if self.states[step] is not StepState.RUNNING:
             return  # a revival takes no locks
         for name, units in self.graph.steps[step].claims:

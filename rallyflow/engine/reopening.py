@@ -37,6 +37,17 @@ def reopened(
     return _now(events)
 
 
+def as_they_stand(steps: Sequence[StepRecord], events: Sequence[Event]) -> list[StepRecord]:
+    """Return the records of steps after what `reopened` gave, as the journal has them then."""
+    last = {event.step: event for event in events if event.step}
+    return [
+        replace(step, state=StepState(last[step.id].state), error=last[step.id].body.get("error", {}))
+        if step.id in last
+        else step
+        for step in steps
+    ]
+
+
 def _reopened(planned: PlannedStep, step: StepRecord, answer: Answer | None) -> Iterator[Event]:
     if step.state in _OPEN_AFTER_DEATH:
         yield _cut_off(step)

@@ -69,7 +69,7 @@ def resume_with(
             parts = [replace(part, path=part.path.relative_to(home.root)) for part in session.reader.parts(run)]
             steps = session.reader.steps(run)
             session.book(replanned(run, decided, steps, parts, body, workers), listener)
-            return session.go_on(decided.plan, secrets, workers, listener, signals)
+            return session.go_on(decided.plan, session.reader.steps(run), secrets, workers, listener, signals)
 
 
 def rerun(
@@ -92,4 +92,4 @@ def rerun(
             taken = taken_over(new, decided)
             for event in (session.journal.create_run(record, plan, taken, workers=workers), *taken):
                 listener.happened(event)
-            return session.go_on(plan, secrets, workers, listener, signals)
+            return session.go_on(plan, session.reader.steps(new), secrets, workers, listener, signals)

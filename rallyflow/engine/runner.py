@@ -175,7 +175,7 @@ class Runner:
                 for command in commands:
                     queue.extend(self._obey(command))
             self._commit()
-            queue.extend(self._asked())  # a chain of inline steps may be long
+            queue.extendleft(self._asked())  # a chain of inline steps may be long, and so may be a fan-out
 
     def _commit(self) -> None:
         records, tasks = self._records, self._tasks

@@ -14,7 +14,7 @@ from typing import Any
 from rallyflow.engine.answering import is_done, plan_as_it_went, was_in_flight
 from rallyflow.engine.locks import RunLock, wait_for_the_dead
 from rallyflow.engine.provenance import provenance
-from rallyflow.engine.reopening import reopened
+from rallyflow.engine.reopening import as_they_stand, reopened
 from rallyflow.engine.runner import Known, Listener, Place, Runner
 from rallyflow.engine.secrets import read_secrets
 from rallyflow.engine.signals import Signals
@@ -89,10 +89,15 @@ class Session:
         return left
 
     def go_on(
-        self, plan: Plan, secrets: Mapping[str, Secret], workers: int, listener: Listener, signals: Signals
+        self,
+        plan: Plan,
+        steps: Sequence[StepRecord],
+        secrets: Mapping[str, Secret],
+        workers: int,
+        listener: Listener,
+        signals: Signals,
     ) -> Ending:
-        """Run what the journal has as not done of a plan."""
-        steps = self.reader.steps(self.run)
+        """Run what is not done of a plan, of whose steps the journal has these records."""
         values = values_so_far(plan, self.run, self.place.directory, secrets, steps)
         return self.execute(plan, resumed_view(plan, steps, workers), values, listener, signals)
 
@@ -165,8 +170,9 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         plan = plan_as_it_went(plan, steps, answers)
         _check_resumable(record, plan, steps)
         with borrowed(home, plan, steps):
-            session.book(reopened(run, plan, steps, answers, workers), listener)
-            return session.go_on(plan, secrets, workers, listener, signals)
+            events = reopened(run, plan, steps, answers, workers)
+            session.book(events, listener)
+            return session.go_on(plan, as_they_stand(steps, events), secrets, workers, listener, signals)
 
 
 def destroy(
@@ -199,7 +205,7 @@ def destroy(
         return count, left
 
 
-def resumed_view(plan: Plan, steps: list[StepRecord], workers: int) -> View:
+def resumed_view(plan: Plan, steps: Sequence[StepRecord], workers: int) -> View:
     """Return the view of a run that goes on: finished steps stay finished, those that left something are probed."""
     return new_view(
         plan,

@@ -13,6 +13,9 @@ from rallyflow.model.ids import StepId
 from rallyflow.model.plan import Plan, PlannedStep
 from rallyflow.model.states import StepState
 
+INLINE = 200
+"""Inline steps that are started at a time: they share a commit, and who stops the run waits for no more than these."""
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -81,6 +84,7 @@ class View:
     held: Map[str, int]  # by lock or limit: units taken
     running: Map[StepId, bool]
     free: int  # workers
+    room: int  # inline steps that may start beside those that have
     open: int  # steps that have not ended
     stop: Stop = Stop.NO
     tally: Map[StepState, int] = field(default_factory=Map)
@@ -128,6 +132,7 @@ def new_view(
         held=Map(),
         running=Map(),
         free=workers,
+        room=INLINE,
         open=len(plan.steps) - len(settled),
         tally=Map(_tally({**settled, **dict.fromkeys(paused, StepState.PAUSED)})),
     )

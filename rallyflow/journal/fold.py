@@ -20,6 +20,8 @@ RESOURCE_DELETED = "resource_deleted"
 PARTS_BOOKED = "parts_booked"
 PARTS_DROPPED = "parts_dropped"
 
+FOLD = 1
+"""Which way of folding this is, kept with each new run; raise it when the same events lead to other rows."""
 PLANNED_COLUMNS = ("id", "position", "cell", "name", "uses", "matrix", "fingerprint")
 """The columns of `step` that a plan gives; all others come from events."""
 

@@ -14,6 +14,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from rallyflow.errors import DiskFull, JournalUnusable, StorageError
 from rallyflow.journal import faults
 from rallyflow.journal.event import Event
 from rallyflow.journal.filesystem import network_filesystem
-from rallyflow.journal.fold import dump, fold, insert_steps, planned_row
+from rallyflow.journal.fold import FOLD, dump, fold, insert_steps, planned_row
 from rallyflow.journal.schema import MIGRATIONS, migrate
 from rallyflow.model.plan import Plan
 from rallyflow.model.records import RunRecord
@@ -43,7 +44,7 @@ class Journal:
                 self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             else:
                 self._connection = sqlite3.connect(
-                    _read_only(path), uri=True, isolation_level=None, check_same_thread=False
+                    read_only(path), uri=True, isolation_level=None, check_same_thread=False
                 )
             self._prepare(write=write)
 
@@ -93,6 +94,17 @@ class Journal:
         with self._lock, guarded(self.path):
             return self._connection.execute(sql, parameters).fetchall()
 
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for reading; all that is read inside the block is of one moment."""
+        with self._lock, guarded(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
     def data_version(self) -> int:
         """Return a number that changes when another connection has written; the cheapest thing to poll."""
         with self._lock, guarded(self.path):
@@ -101,8 +113,10 @@ class Journal:
     def create_run(self, run: RunRecord, plan: Plan, events: Sequence[Event] = (), *, workers: int = 0) -> Event:
         """Book a new run with all of its steps as planned, and what has happened to them already.
 
-        Returns the event of its creation; `workers` is how many steps may run at a time.
+        Returns the event of its creation; `workers` is how many steps may run at a time. What the journal keeps of it
+        has the steps of a rerun as well: those that foreach steps became in the run before are in no plan file.
         """
+        rows = [planned_row(step, number) for number, step in enumerate(plan.steps)]
         body = {
             "name": run.name,
             "workflow": str(run.workflow),
@@ -111,11 +125,12 @@ class Journal:
             "parent": run.parent or "",
             "plan": run.plan,
             "parallel": workers,
+            "fold": FOLD,
         }
         created = Event("run_created", run.id, state=run.state, time_ns=run.created_ns, body=body)
         with self.transaction() as connection:
-            append(connection, created)
-            insert_steps(connection, run.id, [planned_row(step, number) for number, step in enumerate(plan.steps)])
+            append(connection, replace(created, body={**body, "steps": rows}) if run.parent else created)
+            insert_steps(connection, run.id, rows)
             for event in events:
                 append(connection, event)
         return created
@@ -157,7 +172,7 @@ def guarded(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         raise JournalUnusable(
             f"the journal {path} is damaged: {error}",
-            hint="copy it away, and restore it from a backup or use another --home",
+            hint="restore it from a backup; or save what can still be read: rallyflow doctor --salvage NEW.db",
         ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -180,7 +195,7 @@ def now_ns() -> int:
     return time.time_ns()
 
 
-def _read_only(path: Path) -> str:
+def read_only(path: Path) -> str:
     """Return SQLite's address of a journal that can only be read.
 
     Where nobody has it open there is no write-ahead log, and SQLite could not make one: it must not want to. A

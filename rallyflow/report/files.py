@@ -28,4 +28,6 @@ def write_text(path: Path, text: str) -> None:
             temporary.unlink()
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"no space left to write {path}", hint="free some space, then `rallyflow resume`") from error
-        raise StorageError(f"can't write {path}: {error}") from error
+        raise StorageError(
+            f"can't write {path}: {error.strerror or error}", hint="check the permissions of its folder"
+        ) from error

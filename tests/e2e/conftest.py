@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -65,7 +67,7 @@ class Cli:
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the journal, as any reader may."""
-        with sqlite3.connect(f"file:{self.home}/journal.db?mode=ro", uri=True) as connection:
+        with contextlib.closing(sqlite3.connect(f"file:{self.home}/journal.db?mode=ro", uri=True)) as connection:
             return connection.execute(sql).fetchall()
 
     def until(self, process: subprocess.Popen[str], sql: str, timeout: float = 120) -> None:
@@ -101,7 +103,7 @@ class Cli:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-        if (self.home / "journal.db").exists():
+        with contextlib.suppress(sqlite3.Error):  # there may be none, or one that a test has damaged
             for (run,) in self.query("SELECT DISTINCT run FROM resource WHERE state <> 'deleted'"):
                 self.run("destroy", run, "--yes")
 
@@ -132,13 +134,25 @@ def gone() -> Callable[[Path], None]:
     def check(folder: Path) -> None:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            left = processes_about(folder)
+            left = [*processes_about(folder), *acting_in(folder)]
             if not left:
                 return
             time.sleep(0.05)
         pytest.fail(f"processes are left: {left}")
 
     return check
+
+
+def acting_in(folder: Path) -> list[str]:
+    """Return the runs below a folder that some process still acts for."""
+    found = []
+    for lock in folder.glob("*/runs/*/alive.lock"):
+        with lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                found.append(lock.parent.name)
+    return found
 
 
 def processes_about(folder: Path) -> list[str]:

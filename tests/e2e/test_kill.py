@@ -69,6 +69,7 @@ def check_the_end(cli, gone, finished_before):
     assert [(row["n"], row["d"]) for row in rows] == [(40, 40), (40, 40)]
     assert cli.query("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
     assert list(cli.home.glob("runs/*/report/index.html"))
+    assert cli.json("doctor", "--fsck")["clean"]
     gone(cli.directory)
 
 

@@ -1,0 +1,1 @@
+"""Looks at what rallyflow works with: this machine and its home, and the journal against its own events."""
