@@ -36,6 +36,7 @@ def command(
     rallyflow resume                         then go on (without an answer, a failed step is tried again)
     """  # noqa: D301 - \b is click's mark
     from rallyflow.cli import asking
+    from rallyflow.engine.locks import is_live
 
     place = Home.find(home)
     reader = open_reader(place)
@@ -51,7 +52,8 @@ def command(
         print_json({"run": record.id, "step": question.step.id, "approved": answer.approved, "values": answer.values})
         return Exit.OK
     say(f"{question.step.id}: {'approved' if answer.approved else 'rejected'}")
-    say(f"{colour('next', 'cyan')}: rallyflow resume {record.id}")
+    following = "watch" if is_live(place.run(record.id)) else "resume"  # a live run takes the answer up by itself
+    say(f"{colour('next', 'cyan')}: rallyflow {following} {record.id}")
     return Exit.OK
 
 

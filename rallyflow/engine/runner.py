@@ -264,6 +264,7 @@ class Runner:
         """Book the steps that a foreach step becomes, before any of them starts."""
         items = self._mask.data(self._values.items(planned))
         cells = tuple(foreach_cells(planned, items))
+        self._locks.release(planned.id)  # they are for the steps that it becomes
         self._values.add(planned.id, cells)
         body = {
             "outputs": {"items": items},

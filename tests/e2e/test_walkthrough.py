@@ -22,6 +22,7 @@ PAGES = [
     GUIDES / "catalogs.md",
     GUIDES / "people-in-the-loop.md",
     GUIDES / "cleaning-up.md",
+    GUIDES / "watching-a-run.md",
 ]
 _BLOCK = re.compile(r"```(console|\w+ [\w./-]+)\n(.*?)```\n", re.DOTALL)
 _COMMAND = re.compile(r"^\$ (.*\n(?:> .*\n)*)", re.MULTILINE)
