@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from rallyflow.engine.control import STOP_ASKED
 from rallyflow.engine.locks import wait_for_the_dead
 from rallyflow.engine.messages import Stop
-from rallyflow.engine.runner import Listener
 from rallyflow.engine.session import Ending, Session, read_plan
+from rallyflow.engine.surroundings import Listener
 from rallyflow.errors import UsageError
 from rallyflow.journal.event import Event
 from rallyflow.journal.reader import JournalReader

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rallyflow.engine.locks import RunLock, is_live, wait_for_the_dead
-from rallyflow.engine.runner import Listener
 from rallyflow.engine.session import destroy
+from rallyflow.engine.surroundings import Listener
 from rallyflow.engine.undo import NotRemoved, with_contents
 from rallyflow.errors import RunLocked
 from rallyflow.journal.books import mark_deleted

@@ -9,10 +9,10 @@ from rallyflow.engine.answering import plan_as_it_went
 from rallyflow.engine.locks import wait_for_the_dead
 from rallyflow.engine.reopening import replanned, taken_over
 from rallyflow.engine.reuse import Reuse, Wanted, reuse
-from rallyflow.engine.runner import Listener
 from rallyflow.engine.secrets import read_secrets
 from rallyflow.engine.session import Ending, Session, borrowed, new_record, prepare, read_plan, write_plan
 from rallyflow.engine.signals import Signals
+from rallyflow.engine.surroundings import Listener
 from rallyflow.errors import UsageError
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import guarded

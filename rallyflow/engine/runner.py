@@ -10,11 +10,10 @@ import os
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from threading import Event as Flag
-from typing import Any, Protocol
+from typing import Any
 
 from rallyflow.engine import attempt as attempts
 from rallyflow.engine.answering import answer_of, runs_again, verdict, with_answer
@@ -43,10 +42,12 @@ from rallyflow.engine.messages import (
     Stop,
     StopAsked,
 )
+from rallyflow.engine.outcomes import expanded_body, masked, outcome_body, without_time
 from rallyflow.engine.pool import SILENT, Died, Pool
 from rallyflow.engine.retrying import delay_before_next
 from rallyflow.engine.serving import Locks
 from rallyflow.engine.signals import Signals
+from rallyflow.engine.surroundings import Known, Listener, Place
 from rallyflow.engine.timekeeping import Timekeeper
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, failed, succeeded
@@ -63,7 +64,7 @@ from rallyflow.journal.leases import Leases
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal
 from rallyflow.masking import Mask
-from rallyflow.model.ids import RunId, StepId, step_slug
+from rallyflow.model.ids import StepId, step_slug
 from rallyflow.model.plan import PlannedStep, foreach_cells
 from rallyflow.model.states import RunState, StepState
 from rallyflow.model.step import Answer, Progress
@@ -73,36 +74,6 @@ _BATCH = 200  # records that may share one commit: only inline steps, which do n
 
 _LOOK = 0.4
 """Seconds between two looks at what other processes ask for, and at how the attempts are."""
-
-
-class Listener(Protocol):
-    """Who wants to see a run happen."""
-
-    def happened(self, event: journal_event.Event) -> None:
-        """An event is in the journal."""
-
-    def progressed(self, step: StepId, progress: Progress) -> None:
-        """A running attempt tells how far it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a run lives, and how long what it makes may."""
-
-    run: RunId
-    home: Path
-    directory: Path
-    journal: Path
-    time_to_live: float | None = None  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the journal knows of a run beside the states of its steps."""
-
-    answers: Mapping[StepId, Answer]
-    origins: Mapping[StepId, RunId]  # of steps whose outcome was taken over: the runs that have what they made
-    cut_off: Mapping[StepId, str]  # steps with something outside whose attempt was cut off: its fingerprint
 
 
 class Runner:
@@ -266,11 +237,7 @@ class Runner:
         cells = tuple(foreach_cells(planned, items))
         self._locks.release(planned.id)  # they are for the steps that it becomes
         self._values.add(planned.id, cells)
-        body = {
-            "outputs": {"items": items},
-            "cells": [_row(cell) for cell in cells],
-            "took_s": self._times.took(planned.id),
-        }
+        body = expanded_body(items, cells, self._times.took(planned.id))
         self._record("expanded", planned.id, StepState.SUCCEEDED, body, attempt)
         return Expanded(planned.id, cells)
 
@@ -300,43 +267,27 @@ class Runner:
 
     def _outcome(self, step: StepId, attempt: int, result: Result) -> Event:
         """Book how an attempt ended, and return it as the core wants to hear it."""
-        result = self._masked(result)
+        result = masked(result, self._mask)
         self._locks.release(step)
         state = result.state
         kind = ErrorClass(result.error["kind"]) if result.error else None
         planned = self._steps[step]
         last = self._times.is_last(planned, self._number(step, attempt), kind)
         if last:
-            result = replace(result, error=_without_time(result.error, planned))
-        if (
-            result.error and result.error["code"] == DiskFull.code
-        ):  # no fault of the step: it goes on when there is space
+            result = without_time(result, planned)
+        if result.error and result.error["code"] == DiskFull.code:  # not the step's fault: it goes on with space
             state = StepState.INTERRUPTED
             self._storage = DiskFull(result.error["what"], hint=result.error["hint"], where=step)
-        body: dict[str, Any] = {
-            "reason": result.reason,
-            "took_s": self._times.took(step),
-            "cpu_s": round(result.cpu_s, 6),
-        }
-        if result.memory_bytes:
-            body["memory_bytes"] = result.memory_bytes
         if result.outputs is not None:
-            body["outputs"] = result.outputs
             self._values.put(step, result.outputs)
         if result.error:
-            body["error"] = self._errors[step] = result.error
-        self._record("outcome", step, state, body, attempt)
+            self._errors[step] = result.error
+        self._record("outcome", step, state, outcome_body(result, self._times.took(step)), attempt)
         return Ended(step, state, kind, result.reason, last=last)
 
     def _number(self, step: StepId, attempt: int) -> int:
         """Return the number of an attempt in this session, from 1."""
         return attempt - self._view.earlier.get(step, 0)
-
-    def _masked(self, result: Result) -> Result:
-        if not self._mask:
-            return result
-        outputs, error = self._mask.data(result.outputs), self._mask.data(result.error)
-        return replace(result, outputs=outputs, reason=self._mask.text(result.reason), error=error)
 
     def _delay(self, step: StepId, failed_attempt: int) -> None:
         seconds = delay_before_next(self._steps[step].retry, self._number(step, failed_attempt))
@@ -421,7 +372,7 @@ class Runner:
 
     def _revived(self, task: Task, result: Result) -> Event:
         """A thing that does not come back to life has to be made again, whatever the reason."""
-        result = self._masked(result)
+        result = masked(result, self._mask)
         alive = result.state is StepState.SUCCEEDED and result.outputs is not None
         if alive and result.outputs is not None:
             self._values.put(task.step, result.outputs)
@@ -438,19 +389,3 @@ class Runner:
             elif self._view.states[timer.step] is StepState.RUNNING:
                 self._pool.end(timer.step, "timeout")
         return events
-
-
-def _without_time(error: Mapping[str, Any], planned: PlannedStep) -> dict[str, Any]:
-    limit = format_duration(planned.deadline or 0)
-    return {**error, "what": f"{error['what']}; its timeout of {limit} in all leaves no time to try again"}
-
-
-def _row(step: PlannedStep) -> dict[str, Any]:
-    """Return what the journal keeps of a step that was not in the plan at first."""
-    return {
-        "id": step.id,
-        "name": step.name,
-        "uses": step.uses,
-        "matrix": dict(step.matrix),
-        "fingerprint": step.fingerprint,
-    }

@@ -15,9 +15,10 @@ from rallyflow.engine.answering import is_done, plan_as_it_went, was_in_flight
 from rallyflow.engine.locks import RunLock, wait_for_the_dead
 from rallyflow.engine.provenance import provenance
 from rallyflow.engine.reopening import as_they_stand, reopened
-from rallyflow.engine.runner import Known, Listener, Place, Runner
+from rallyflow.engine.runner import Runner
 from rallyflow.engine.secrets import read_secrets
 from rallyflow.engine.signals import Signals
+from rallyflow.engine.surroundings import Known, Listener, Place
 from rallyflow.engine.undo import NotRemoved, undo, with_contents
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, new_view

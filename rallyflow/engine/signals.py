@@ -1,4 +1,7 @@
-"""Ctrl-C in three stages: come to a safe point; cancel and undo; leave at once. SIGTERM counts as well."""
+"""Ctrl-C in three stages: come to a safe point; cancel and undo; leave at once. SIGTERM counts as well.
+
+A terminal that goes away is the first stage.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,10 @@ class Signals:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Handle SIGINT and SIGTERM inside the block."""
+        """Handle SIGINT, SIGTERM and, unless it is ignored as `nohup` wants it, SIGHUP inside the block."""
         before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._on_hangup)
         try:
             yield
         finally:
@@ -48,6 +53,11 @@ class Signals:
             self._count = int(stop)
             self._told(stop)
         return self.take()
+
+    def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
+        """The terminal has gone away: nobody is there to see the run any more, and it can be resumed."""
+        if self._count < int(Stop.SAFELY):
+            self._on_signal(_number, _frame)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._count += 1
