@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import openstack
+import pyarrow.parquet as pq
 import pytest
 from pydantic import SecretStr
 
@@ -24,6 +25,9 @@ from rallyflow.clouds.embedded.settings import Settings
 from rallyflow.clouds.embedded.speed import Speed
 from rallyflow.deployers.credentials import write_clouds_yaml
 from rallyflow.deployers.embedded import NAME, REGION
+from rallyflow.doctor.fsck import examine
+from rallyflow.journal.store import Journal
+from rallyflow.settings import Home
 
 WORKFLOW = Path(__file__).with_name("crash.yaml")
 ITERATIONS = {"idle[users=1]": 30, "idle[users=2]": 30, "boot": 6}
@@ -48,25 +52,29 @@ class Outside:
         domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
         write_clouds_yaml(self.clouds_yaml, NAME, {"auth": {**auth, **domains}, "region_name": REGION})
 
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="openstack")
+            config = openstack.config.OpenStackConfig(config_files=[str(self.clouds_yaml)], load_envvars=False)
+            self.cloud = openstack.connection.Connection(config=config.get_one(cloud=NAME))
+
     def leaks(self) -> list[str]:
         """Return the names of all that a run has left, as the cloud's own API shows them."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="openstack")
-            config = openstack.config.OpenStackConfig(config_files=[str(self.clouds_yaml)], load_envvars=False)
-            with openstack.connection.Connection(config=config.get_one(cloud=NAME)) as cloud:
-                listed = (
-                    *cloud.compute.servers(all_projects=True),
-                    *cloud.block_storage.volumes(all_projects=True),
-                    *cloud.image.images(),
-                    *cloud.network.networks(),
-                    *cloud.network.routers(),
-                    *cloud.network.ports(),
-                    *cloud.identity.users(),
-                    *cloud.identity.projects(),
-                )
-                return [each.name for each in listed if (each.name or "").startswith("rf-")]
+            listed = (
+                *self.cloud.compute.servers(all_projects=True),
+                *self.cloud.block_storage.volumes(all_projects=True),
+                *self.cloud.image.images(),
+                *self.cloud.network.networks(),
+                *self.cloud.network.routers(),
+                *self.cloud.network.ports(),
+                *self.cloud.identity.users(),
+                *self.cloud.identity.projects(),
+            )
+            return [each.name for each in listed if (each.name or "").startswith("rf-")]
 
     def close(self) -> None:
+        self.cloud.close()
         process.stop(self.state)
 
 
@@ -106,15 +114,28 @@ class Trial:
         for step in finished:
             (intents,) = self.cli.query(f"SELECT count(*) FROM event WHERE kind = 'intent' AND step = '{step}'")[0]
             assert intents == len(self.attempts_before(step)), f"{step} ran again"
-        counts = "SELECT step, count(*) AS n, count(DISTINCT iteration) AS d FROM iterations GROUP BY step"
-        rows = {row["step"]: (row["n"], row["d"]) for row in self.cli.json("sql", counts)}
-        assert rows == {step: (count, count) for step, count in ITERATIONS.items()}
+        assert self.measured() == {step: list(range(count)) for step, count in ITERATIONS.items()}
         assert self.cli.query("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
         assert self.cli.query("SELECT (SELECT count(*) FROM lease) + (SELECT count(*) FROM progress)") == [(0,)]
         assert list(self.cli.home.glob("runs/*/report/index.html"))
         assert self.outside.leaks() == []
         assert self.working_in(self.cli.directory) == []
-        self.cli.ok("doctor", "--fsck")
+        assert self.damage() == []
+
+    def measured(self) -> dict[str, list[int]]:
+        """Return the numbers of the iterations that count, by step."""
+        numbers: dict[str, list[int]] = {}
+        for step, path in self.cli.query("SELECT step, path FROM part WHERE tbl = 'iterations'"):
+            numbers.setdefault(step, []).extend(pq.read_table(self.cli.home / path)["iteration"].to_pylist())
+        return {step: sorted(found) for step, found in numbers.items()}
+
+    def damage(self) -> list[object]:
+        """Return what `rallyflow doctor --fsck` finds to be damaged; a part that was never booked is none."""
+        journal = Journal(self.cli.home / "journal.db")
+        try:
+            return [finding for finding in examine(Home(self.cli.home), journal).findings if finding.kind.damage]
+        finally:
+            journal.close()
 
     def attempts_before(self, step: str) -> list[int]:
         """Return the attempts that a step needed until it succeeded for the first time."""
@@ -171,7 +192,6 @@ def test_a_run_that_is_killed_at_any_event_of_its_journal_is_finished_by_one_res
             assert "there is no run" in trial.cli.run("resume").stderr
             write_row(fault, point, "nothing had begun")
             continue
-        assert trial.cli.json("runs")[0]["state"] in ("dead", "succeeded")
         resumed = trial.cli.run("resume")
         if resumed.returncode != 0:
             assert "nothing to resume" in resumed.stderr, resumed.stderr
