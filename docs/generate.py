@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from rallyflow.explanations import codes
 from rallyflow.explanations.models import models_in
 from rallyflow.explanations.topic import Topic
 from rallyflow.model import states
-from rallyflow.results.catalogue import ADDED, COMMENTS
+from rallyflow.results.catalogue import ADDED, ATTEMPTS_SQL, COMMENTS, RUNS_SQL, STEPS_SQL
 from rallyflow.results.schema import TABLES
 
 FOLDER = Path(__file__).parent / "reference"
@@ -103,6 +104,12 @@ def _scenarios() -> Iterator[str]:
 def _tables() -> Iterator[str]:
     yield "# Tables of measurements\n"
     yield "What `rallyflow sql` shows. Times are nanoseconds UTC; durations are nanoseconds of a monotonic clock.\n"
+    for declaration in (RUNS_SQL, STEPS_SQL, ATTEMPTS_SQL):
+        table, columns = re.findall(r"CREATE TABLE (\w+) \((.*)\)", declaration, re.DOTALL)[0]
+        yield f"## {table}\n\n| column | type | |\n|---|---|---|"
+        for name, kind in re.findall(r"(\w+) (\w+)(?:,|$)", columns.strip()):
+            yield f"| `{name}` | {kind} | {COMMENTS.get(f'{table}.{name}', '')} |"
+        yield ""
     for table, schema in TABLES.items():
         yield f"## {table}\n\n| column | type | |\n|---|---|---|"
         for column in schema:

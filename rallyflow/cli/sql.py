@@ -34,10 +34,13 @@ if TYPE_CHECKING:
 @home_option
 @json_option
 def command(query: str, runs: tuple[str, ...], as_csv: bool, home: str | None, as_json: bool) -> Exit:
-    """Query the measurements with SQL (DuckDB): tables runs, steps, iterations, actions, sla, tests, telemetry.
+    """Query the measurements with SQL (DuckDB).
+
+    The tables are runs, steps, attempts, iterations, actions, sla, tests and telemetry.
 
     \b
     rallyflow sql "SELECT name, quantile_cont(duration_s, 0.95) AS p95_s FROM actions GROUP BY name"
+    rallyflow sql "SELECT step, error_class, count(*) FROM attempts WHERE error_code IS NOT NULL GROUP BY ALL"
     rallyflow sql "DESCRIBE iterations"
 
     Works on live runs as well: it reads what has been stored so far. The measurements are never changed.
@@ -52,7 +55,8 @@ def command(query: str, runs: tuple[str, ...], as_csv: bool, home: str | None, a
     chosen = [reader.find(run) for run in runs] or reader.runs()
     steps = [step for run in chosen for step in reader.steps(run.id)]
     parts = [part for run in chosen for part in _parts(reader, run.id, asked=bool(runs))]
-    connection = connect(chosen, steps, parts)
+    attempts = [attempt for run in chosen for attempt in reader.attempts(run.id)]
+    connection = connect(chosen, steps, parts, attempts)
     try:
         found = connection.execute(query)
         columns = [column[0] for column in found.description or ()]

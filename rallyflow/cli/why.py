@@ -16,10 +16,10 @@ from rallyflow.settings import Home
 from rallyflow.units import format_duration
 
 if TYPE_CHECKING:
-    from rallyflow.engine.reasons import Attempt, Reasons
+    from rallyflow.engine.reasons import Reasons
     from rallyflow.journal.reader import JournalReader
     from rallyflow.model.plan import Plan
-    from rallyflow.model.records import RunRecord
+    from rallyflow.model.records import Attempt, RunRecord
 
 
 @click.command("why", short_help="say why a step is as it is")

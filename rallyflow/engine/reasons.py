@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from rallyflow.engine.changes import changes
+from rallyflow.journal.attempts import attempts_of
 from rallyflow.journal.event import Event
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.plan import Plan, PlannedStep
-from rallyflow.model.records import StepRecord
+from rallyflow.model.records import Attempt, StepRecord
 from rallyflow.model.states import StepState
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt of a step. `took_s` is None while it is in flight, and when its engine died."""
-
-    number: int
-    started_ns: int
-    state: str
-    took_s: float | None = None
-    reason: str = ""
-    error: Mapping[str, Any] = field(default_factory=dict)
-    again: str = ""  # what followed it: a retry, or a resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +53,7 @@ def reasons(
         planned.condition,
         tuple(by_id[need] for need in needs_of(planned, plan) if need in by_id),
         tuple(_because(step, plan, by_id)),
-        tuple(attempts(events)),
+        tuple(attempts_of(events)),
         tuple(_comparisons(planned, others)),
         step.origin,
     )
@@ -102,30 +89,6 @@ def _has(step: StepRecord) -> str:
 
 def _what(step: StepRecord) -> str:
     return f"{step.error['code']} {step.error['what']}" if step.error else step.reason
-
-
-def attempts(events: Sequence[Event]) -> list[Attempt]:
-    """Return the attempts of a step from its events, oldest first."""
-    found: list[Attempt] = []
-    for event in events:
-        body = event.body
-        if event.kind == "intent":
-            found.append(Attempt(event.attempt, event.time_ns, StepState.RUNNING))
-        elif not found:
-            continue
-        elif event.kind in ("outcome", "expanded"):
-            last = found[-1]
-            found[-1] = Attempt(
-                *(last.number, last.started_ns, event.state, body.get("took_s"), body.get("reason", "")),
-                body.get("error") or {},
-            )
-        elif event.kind == "interrupted":
-            found[-1] = Attempt(found[-1].number, found[-1].started_ns, event.state, None, body.get("reason", ""))
-        elif event.kind in ("retry", "reopened") and not found[-1].again:
-            last = found[-1]
-            again = body.get("reason") or "by `rallyflow resume`"
-            found[-1] = Attempt(last.number, last.started_ns, last.state, last.took_s, last.reason, last.error, again)
-    return found
 
 
 def _comparisons(planned: PlannedStep, others: Sequence[tuple[str, Plan]]) -> Iterator[Comparison]:

@@ -9,11 +9,12 @@ from statistics import median
 from typing import Any
 
 from rallyflow.errors import UsageError
+from rallyflow.journal.attempts import KINDS, attempts_of
 from rallyflow.journal.event import Event
 from rallyflow.journal.portable import local
 from rallyflow.journal.store import Journal
 from rallyflow.model.ids import RunId, StepId
-from rallyflow.model.records import Part, Reading, Resource, RunRecord, StepRecord
+from rallyflow.model.records import Attempt, Part, Reading, Resource, RunRecord, StepRecord
 from rallyflow.model.states import ResourceState, RunState, StepState
 from rallyflow.model.step import Answer
 
@@ -145,6 +146,16 @@ class JournalReader:
     def events_of(self, run: str, step: str) -> list[tuple[int, Event]]:
         """Return the events of one step of a run, with their numbers."""
         return [(row[0], _event(*row)) for row in self.journal.query(_EVENTS_OF_STEP, (run, step))]
+
+    def attempts(self, run: str) -> list[Attempt]:
+        """Return every attempt of the steps of a run, in the order in which they began."""
+        marks = ", ".join("?" * len(KINDS))
+        rows = self.journal.query(
+            f"SELECT seq, kind, run, step, attempt, state, time_ns, body FROM event "  # noqa: S608 - question marks
+            f"WHERE run = ? AND kind IN ({marks}) ORDER BY seq",
+            (run, *KINDS),
+        )
+        return attempts_of(_event(*row) for row in rows)
 
     def answers(self, run: str, *, after: int = 0) -> dict[StepId, Answer]:
         """Return the last answer of a person to each step that has one, behind a sequence number."""

@@ -52,6 +52,23 @@ class StepRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a step. `took_s` is None while it is in flight, and when its engine died."""
+
+    run: RunId
+    step: StepId
+    number: int  # from 1
+    started_ns: int
+    state: StepState
+    took_s: float | None = None
+    reason: str = ""
+    error: Mapping[str, Any] = field(default_factory=dict)  # code, what, hint, kind
+    again: str = ""  # what followed it: a retry, or a resume
+    cpu_s: float = 0.0
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """An object outside of rallyflow that a step made, or was about to make, in the ledger.
 

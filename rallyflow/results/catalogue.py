@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rallyflow.errors import StorageError
-from rallyflow.model.records import Part, RunRecord, StepRecord
+from rallyflow.model.records import Attempt, Part, RunRecord, StepRecord
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -50,14 +50,21 @@ ADDED = {
 RUNS_SQL = """
 CREATE TABLE runs (
   run VARCHAR, name VARCHAR, state VARCHAR, workflow VARCHAR, started_at TIMESTAMP_NS, ended_at TIMESTAMP_NS,
-  duration_s DOUBLE, sessions INTEGER, params JSON, provenance JSON
+  duration_s DOUBLE, sessions INTEGER, params JSON, provenance JSON, parent VARCHAR
 )"""
 STEPS_SQL = """
 CREATE TABLE steps (
   run VARCHAR, position INTEGER, step VARCHAR, name VARCHAR, uses VARCHAR, state VARCHAR, attempt INTEGER,
   started_at TIMESTAMP_NS, ended_at TIMESTAMP_NS, duration_s DOUBLE, matrix JSON, outputs JSON, error JSON,
-  reason VARCHAR
+  reason VARCHAR, cpu_s DOUBLE, memory_bytes BIGINT, origin VARCHAR
 )"""
+ATTEMPTS_SQL = """
+CREATE TABLE attempts (
+  run VARCHAR, step VARCHAR, attempt INTEGER, state VARCHAR, started_at TIMESTAMP_NS, duration_s DOUBLE, cpu_s DOUBLE,
+  memory_bytes BIGINT, error_code VARCHAR, error_class VARCHAR, error VARCHAR, reason VARCHAR, followed_by VARCHAR
+)"""
+LATER = {"runs": ("parent VARCHAR",), "steps": ("cpu_s DOUBLE", "memory_bytes BIGINT", "origin VARCHAR")}
+"""Columns at the end of tables that a history of an earlier version does not have."""
 
 COMMENTS = {
     "runs.sessions": "one, and one more for each resume",
@@ -66,6 +73,14 @@ COMMENTS = {
     "steps.position": "the place in the plan, from 0",
     "steps.name": "the key in the file; the cells of one matrix share it",
     "steps.attempt": "from 1; 0 is a step that never started",
+    "runs.parent": "the run that it is a rerun of",
+    "steps.duration_s": "of the last attempt, by a clock that nobody steps",
+    "steps.cpu_s": "processor time of the last attempt, with all of its processes",
+    "steps.memory_bytes": "the most that the last attempt held at a time; 0 for what runs inside the engine",
+    "steps.origin": "the run that the outcome was taken over from",
+    "attempts.duration_s": "null while it is in flight, and when its engine died",
+    "attempts.error_class": "transient, permanent, timeout, user, bug or storage: what retry policies name",
+    "attempts.followed_by": "why there is another attempt: the delay of a retry, or a resume",
     "steps.matrix": "the values of the matrix axes of this cell, as JSON",
     "iterations.iteration": "unique within a step, over all of its attempts",
     "iterations.planned_ns": "when it should have started (UTC); started_ns in a closed load",
@@ -85,9 +100,14 @@ COMMENTS = {
 
 
 def connect(
-    runs: Sequence[RunRecord], steps: Sequence[StepRecord], parts: Sequence[Part], *, memory: str = MEMORY
+    runs: Sequence[RunRecord],
+    steps: Sequence[StepRecord],
+    parts: Sequence[Part],
+    attempts: Sequence[Attempt] = (),
+    *,
+    memory: str = MEMORY,
 ) -> DuckDBPyConnection:
-    """Return an in-memory connection with `runs`, `steps` and a view for each table of measurements.
+    """Return an in-memory connection with `runs`, `steps`, `attempts` and a view for each table of measurements.
 
     Every view exists, with its types, even if no part has rows for it. A part that is booked but missing or
     unreadable raises StorageError. The caller closes the connection.
@@ -104,6 +124,7 @@ def connect(
     try:
         _create_views(connection, parts)
         create_records(connection, runs, steps)
+        _create_attempts(connection, attempts)
     except duckdb.Error as error:
         connection.close()
         raise StorageError(f"the measurements can't be read: {error}") from error
@@ -119,10 +140,17 @@ def create_records(connection: DuckDBPyConnection, runs: Sequence[RunRecord], st
     _comment(connection, "steps", "TABLE")
 
 
+def _create_attempts(connection: DuckDBPyConnection, attempts: Sequence[Attempt]) -> None:
+    connection.execute(ATTEMPTS_SQL)
+    if attempts:
+        connection.executemany(_insert("attempts", 13), [_attempt_row(attempt) for attempt in attempts])
+    _comment(connection, "attempts", "TABLE")
+
+
 def insert_records(connection: DuckDBPyConnection, runs: Sequence[RunRecord], steps: Sequence[StepRecord]) -> None:
     """Add rows to the tables `runs` and `steps`; a step's position is its place among those of its run."""
     if runs:
-        connection.executemany(_insert("runs", 10), [_run_row(run) for run in runs])
+        connection.executemany(_insert("runs", 11), [_run_row(run) for run in runs])
     counts: dict[str, int] = {}
     rows = []
     for step in steps:
@@ -130,7 +158,7 @@ def insert_records(connection: DuckDBPyConnection, runs: Sequence[RunRecord], st
         counts[step.run] += 1
         rows.append(_step_row(step, position))
     if rows:
-        connection.executemany(_insert("steps", 14), rows)
+        connection.executemany(_insert("steps", 17), rows)
 
 
 def schema_sql(table: str) -> str:
@@ -186,6 +214,7 @@ def _comment(connection: DuckDBPyConnection, table: str, kind: str) -> None:
 _SUBJECTS = {
     "runs": "a row for each run",
     "steps": "a row for each step, and for each cell of a matrix step",
+    "attempts": "a row for each attempt of a step, with what followed it",
     "iterations": "a row for each iteration of a benchmark",
     "actions": "a row for each timed action of an iteration",
     "sla": "a row for each criterion of a benchmark's service level",
@@ -207,11 +236,11 @@ def _run_row(run: RunRecord) -> tuple[Any, ...]:
         run.sessions,
         json_text(run.params),
         json_text(run.provenance),
+        run.parent,
     )
 
 
 def _step_row(step: StepRecord, position: int) -> tuple[Any, ...]:
-    finished = step.started_ns and step.ended_ns
     return (
         step.run,
         position,
@@ -222,11 +251,33 @@ def _step_row(step: StepRecord, position: int) -> tuple[Any, ...]:
         step.attempt,
         _timestamp(step.started_ns),
         _timestamp(step.ended_ns),
-        (step.ended_ns - step.started_ns) / 1e9 if finished else None,
+        step.took_ns / 1e9 if step.took_ns else None,
         json_text(step.matrix),
         json_text(step.outputs),
         json_text(step.error),
         step.reason,
+        step.cpu_s,
+        step.memory_bytes,
+        step.origin,
+    )
+
+
+def _attempt_row(attempt: Attempt) -> tuple[Any, ...]:
+    error = attempt.error
+    return (
+        attempt.run,
+        attempt.step,
+        attempt.number,
+        str(attempt.state),
+        _timestamp(attempt.started_ns),
+        attempt.took_s,
+        attempt.cpu_s,
+        attempt.memory_bytes,
+        error.get("code"),
+        error.get("kind"),
+        error.get("what"),
+        attempt.reason or None,
+        attempt.again or None,
     )
 
 

@@ -113,6 +113,27 @@ def test_what_an_attempt_used_is_kept_with_its_children(cli):
     assert step["took_ns"] > 1e8
 
 
+def test_every_attempt_is_a_row_that_can_be_asked_for(cli):
+    text = """
+rallyflow: 1
+name: flaky
+steps:
+  flaky:
+    uses: shell
+    retry: {attempts: 3, delay: 10ms, jitter: false, on: [permanent]}
+    with: {run: "echo x >> n; test $(wc -l < n) = 3"}
+"""
+    cli.ok("apply", cli.workflow(text))
+    rows = cli.json("sql", "SELECT * FROM attempts ORDER BY attempt")
+    assert [(row["attempt"], row["state"], row["error_code"], row["error_class"]) for row in rows] == [
+        (1, "errored", "RF0610", "permanent"),
+        (2, "errored", "RF0610", "permanent"),
+        (3, "succeeded", None, None),
+    ]
+    assert [row["followed_by"] for row in rows] == ["again in 10 ms", "again in 20 ms", None]
+    assert all(row["duration_s"] > 0 and row["memory_bytes"] > 0 for row in rows)
+
+
 ASKING = """
 rallyflow: 1
 name: asking
