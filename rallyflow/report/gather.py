@@ -67,12 +67,20 @@ def gather(
 
 def _chosen(history: History, steps: Sequence[StepRecord], of: Sequence[BenchmarkResults] | None) -> list[StepRecord]:
     if of is None:
-        return [step for step in steps if step.uses == "benchmark" or "results" in step.outputs]
+        own = [step for step in steps if step.uses == "benchmark" or "results" in step.outputs]
+        return [_as_measured(history, step) for step in own]
     known = {run: {str(step.id): step for step in history.steps(run)} for run in {results.run for results in of}}
     missing = [results.step for results in of if results.step not in known[results.run]]
     if missing:
         raise InputsInvalid(f"of: there is no step {missing[0]!r} in its run")
     return [known[results.run][results.step] for results in of]
+
+
+def _as_measured(history: History, step: StepRecord) -> StepRecord:
+    """Return a step as the run has it that measured it, for one whose outcome was taken over."""
+    if step.origin is None:
+        return step
+    return next((each for each in history.steps(step.origin) if each.id == step.id), step)
 
 
 def _parts(history: History, run: str, records: Sequence[StepRecord]) -> list[Part]:
