@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import time
+from collections.abc import Container
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -23,14 +24,16 @@ class Meter:
         self._began = spent()
         self._peak = 0
         self._children_before = 0
+        self._others: frozenset[int] = frozenset()  # that an earlier attempt has left running, such as a cloud
         if memory:
+            self._others = frozenset(descendants(os.getpid()))
             self._children_before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
             with contextlib.suppress(OSError):
                 Path("/proc/self/clear_refs").write_text(_FORGET_PEAK, encoding="ascii")
 
     def sample(self) -> tuple[float, int]:
         """Return seconds of CPU since the beginning, and bytes of resident memory now, of all processes together."""
-        living = descendants(os.getpid())
+        living = descendants(os.getpid(), self._others)
         used = [_used(pid) for pid in living]
         memory = sum(held for _, held in used) + _used(os.getpid())[1]
         self._peak = max(self._peak, memory)
@@ -60,15 +63,16 @@ def own_peak() -> int:
     return 0
 
 
-def descendants(pid: int) -> list[int]:
-    """Return the living processes that descend from one, as far as the kernel tells."""
+def descendants(pid: int, others: Container[int] = ()) -> list[int]:
+    """Return the living processes that descend from one, as far as the kernel tells, but for others and theirs."""
     found: list[int] = []
     todo = [pid]
     while todo:
         with contextlib.suppress(OSError):
             for thread in Path(f"/proc/{todo.pop()}/task").iterdir():
                 with contextlib.suppress(OSError):
-                    children = [int(word) for word in (thread / "children").read_text(encoding="ascii").split()]
+                    words = (thread / "children").read_text(encoding="ascii").split()
+                    children = [int(word) for word in words if int(word) not in others]
                     found += children
                     todo += children
     return found

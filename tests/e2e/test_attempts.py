@@ -210,3 +210,18 @@ def test_a_second_crash_of_what_is_not_repeatable_is_asked_about_anew(cli):
         process = cli.start("resume")
     while ledger.read_text().count("paid") < 3:
         assert process.poll() is None
+
+
+def test_what_an_earlier_attempt_left_running_is_not_booked_on_a_later_one(cli):
+    text = """
+rallyflow: 1
+name: beside
+steps:
+  servers: {uses: provision/local}
+  cloud: {uses: deploy/embedded, with: {servers: "${{ steps.servers.servers }}"}}
+  alone: {uses: shell, needs: [cloud], with: {run: "head -c 50000000 /dev/zero | tail | wc -c; sleep 1.5"}}
+"""
+    cli.ok("apply", cli.workflow(text), "--parallel", "1")  # one worker, whose child the cloud is
+    steps = {step["id"]: step for step in cli.json("show")["steps"]}
+    assert steps["alone"]["cpu_s"] < 1
+    assert 50_000_000 < steps["alone"]["memory_bytes"] < 160_000_000
