@@ -36,12 +36,15 @@ class Control:
         if version == self._version:
             return Stop.NO, {}
         self._version = version
-        since, self._seen = self._seen, self._reader.last_event()
-        asked = [event for event in self._reader.asked(self._run, _REQUESTS, since) if not event.body.get("signal")]
+        since, last = self._seen, self._reader.last_event()
+        found = self._reader.asked(self._run, _REQUESTS, since)
+        self._seen = max(last, *(number for number, _ in found)) if found else last
+        asked = [event for _, event in found if not event.body.get("signal")]
         for event in asked:
             self._told(event)
         stages = [int(event.body.get("stage", 1)) for event in asked if event.kind == STOP_ASKED]
-        return Stop(min(max(stages, default=0), int(Stop.NOW))), self._reader.answers(self._run, after=since)
+        answers = self._reader.answers(self._run, after=since) if any(e.kind != STOP_ASKED for e in asked) else {}
+        return Stop(min(max(stages, default=0), int(Stop.NOW))), answers
 
     def steps(self) -> list[StepRecord]:
         """Return the steps as the journal has them now."""

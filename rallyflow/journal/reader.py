@@ -135,9 +135,10 @@ class JournalReader:
         """Return the number of the event by which the last session of a run began; 0 for none."""
         return int(self.journal.query(_SESSION, (run,))[0][0])
 
-    def asked(self, run: str, kinds: Collection[str], after: int) -> list[Event]:
-        """Return the events of some kinds that a run has behind a sequence number."""
-        return [event for _, event in self.events(run, after) if event.kind in kinds]
+    def asked(self, run: str, kinds: Collection[str], after: int) -> list[tuple[int, Event]]:
+        """Return the events of some kinds that a run has behind a sequence number, with their numbers."""
+        sql = _EVENTS_OF_STEP.replace("step = ?", f"seq > ? AND kind IN ({', '.join('?' * len(kinds))})")
+        return [(row[0], _event(*row)) for row in self.journal.query(sql, (run, after, *kinds))]
 
     def progress(self, run: str) -> dict[StepId, Reading]:
         """Return how far the attempts of a live run are, by step."""
