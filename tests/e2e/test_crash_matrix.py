@@ -224,14 +224,12 @@ def test_a_worker_that_stops_for_longer_than_a_heartbeat_costs_one_attempt(trial
     assert stopped
 
 
-def test_a_run_may_be_killed_at_every_tenth_event_in_turn(trials):
+def test_a_run_may_be_killed_again_and_again_by_whoever_resumes_it(trials):
     trial = trials("often")
     assert trial.apply("kill:10") == -signal.SIGKILL
-    for number in range(20, 400, 10):
+    for _ in range(20):
         (last,) = trial.cli.query("SELECT max(seq) FROM event")[0]
-        if number <= last:
-            continue
-        done = trial.cli.run("resume", RALLYFLOW_FAULT=f"kill:{number}")
+        done = trial.cli.run("resume", RALLYFLOW_FAULT=f"kill:{last + 25}")
         if done.returncode == 0:
             break
         assert done.returncode == -signal.SIGKILL, done.stderr
