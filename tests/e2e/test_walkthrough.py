@@ -18,6 +18,7 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = DOCS / "guides"
+README = DOCS.parent / "README.md"
 PAGES = [
     DOCS / "walkthrough.md",
     GUIDES / "from-a-shell-script.md",
@@ -26,7 +27,7 @@ PAGES = [
     GUIDES / "cleaning-up.md",
     GUIDES / "watching-a-run.md",
 ]
-RECORDED = [GUIDES / "after-a-crash.md", GUIDES / "running-again.md"]
+RECORDED = [README, GUIDES / "after-a-crash.md", GUIDES / "running-again.md"]
 """Pages that show ids, times and sizes."""
 _BLOCK = re.compile(r"```(console|\w+ [\w./-]+)\n(.*?)```\n", re.DOTALL)
 _COMMAND = re.compile(r"^\$ (.*\n(?:> .*\n)*)", re.MULTILINE)
