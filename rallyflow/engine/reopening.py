@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rallyflow.engine.answering import answer_of, is_done, runs_again, verdict, was_in_flight
+from rallyflow.engine.answering import answer_of, runs_again, standing, verdict, was_in_flight
 from rallyflow.engine.attempt import describe
 from rallyflow.engine.reuse import Reuse
 from rallyflow.errors import InFlight
@@ -30,11 +30,17 @@ def reopened(
     run: RunId, plan: Plan, steps: Sequence[StepRecord], answers: Mapping[StepId, Answer], workers: int
 ) -> list[Event]:
     """Return that a run goes on, which attempts were in flight, and that unfinished steps are planned again."""
-    planned = {step.id: step for step in plan.steps}
+    planned, stand = {step.id: step for step in plan.steps}, standing(plan, steps)
     events = [_resumed(run, workers)]
     for step in steps:
-        events.extend(_reopened(planned[step.id], step, answer_of(step, answers)))
+        events.extend(_reopened(planned[step.id], step, answer_of(step, answers), stays=step.id in stand))
     return _now(events)
+
+
+def given_up(run: RunId, steps: Sequence[StepRecord]) -> list[Event]:
+    """Return that a run whose engine died has ended, for now, since what it made is removed."""
+    events = [_cut_off(step) for step in steps if step.state in _OPEN_AFTER_DEATH]
+    return _now([*events, Event("run_ended", run, state=RunState.INTERRUPTED, body={"reason": "destroyed"})])
 
 
 def as_they_stand(steps: Sequence[StepRecord], events: Sequence[Event]) -> list[StepRecord]:
@@ -48,7 +54,7 @@ def as_they_stand(steps: Sequence[StepRecord], events: Sequence[Event]) -> list[
     ]
 
 
-def _reopened(planned: PlannedStep, step: StepRecord, answer: Answer | None) -> Iterator[Event]:
+def _reopened(planned: PlannedStep, step: StepRecord, answer: Answer | None, *, stays: bool) -> Iterator[Event]:
     if step.state in _OPEN_AFTER_DEATH:
         yield _cut_off(step)
         if planned.ask and step.state is StepState.RUNNING:
@@ -59,7 +65,7 @@ def _reopened(planned: PlannedStep, step: StepRecord, answer: Answer | None) -> 
         return
     if step.state is StepState.PAUSED and answer is not None and not runs_again(step, answer):
         yield _event(step, "settled", StepState.FAILED, {"reason": verdict(step, answer), "error": step.error})
-    elif not is_done(planned, step.state) and step.state is not StepState.PLANNED:
+    elif not stays and step.state is not StepState.PLANNED:
         yield _event(step, "reopened", StepState.PLANNED, {})
 
 
@@ -82,7 +88,7 @@ def replanned(
     events += [
         _event(step, "reopened", StepState.PLANNED, {"reason": decisions[step.id].why})
         for step in steps
-        if step.id in decisions and decisions[step.id].kept is None and step.state is not StepState.PLANNED
+        if step.id in decisions and not decisions[step.id].stays and step.state is not StepState.PLANNED
     ]
     forgotten = [step for step in steps if step.id not in decisions or decisions[step.id].anew]
     for step in forgotten:
@@ -108,7 +114,7 @@ def taken_over(run: RunId, reuse: Reuse) -> list[Event]:
                     "error": record.error,
                 },
             )
-            for record in reuse.kept
+            for record in (*reuse.kept, *reuse.skipped)
         ]
     )
 
@@ -131,6 +137,9 @@ def _resumed(run: RunId, workers: int) -> Event:
 
 
 def _cut_off(step: StepRecord) -> Event:
+    if step.state is StepState.RETRYING:  # what its last attempt ended with stays in sight
+        body = {"reason": "waited to be tried again when the engine ended", "error": step.error}
+        return _event(step, "interrupted", StepState.INTERRUPTED, body)
     return _event(step, "interrupted", StepState.INTERRUPTED, {"reason": "in flight when the engine ended"})
 
 
