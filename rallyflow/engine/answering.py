@@ -76,7 +76,8 @@ def standing(plan: Plan, steps: Sequence[StepRecord]) -> dict[StepId, StepState]
 
     Those are done, and so is what they need. One that ran although something before it could not be done (`always()`,
     `on_failure: continue`) runs again when that does: a report, for example. What was skipped by its own condition
-    stays skipped, though it is asked again. A foreach step stays, since its steps do.
+    stays skipped, though it is asked again. A foreach step stays, since its steps do, and so does what was taken over
+    from another run, since that was somebody's choice.
     """
     records = {step.id: step for step in steps}
     stand: dict[StepId, StepState] = {}
@@ -87,7 +88,8 @@ def standing(plan: Plan, steps: Sequence[StepRecord]) -> dict[StepId, StepState]
             continue
         if not is_done(planned, record.state) and record.state is not StepState.SKIPPED:
             continue
-        if planned.foreach is not None or all(_stands(need, plan, records, stand, known) for need in planned.needs):
+        stays = planned.foreach is not None or record.origin is not None
+        if stays or all(_stands(need, plan, records, stand, known) for need in planned.needs):
             stand[planned.id] = record.state
     return stand
 

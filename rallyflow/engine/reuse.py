@@ -87,10 +87,14 @@ class Reuse:
     @property
     def outlook(self) -> list[StepRecord]:
         """The steps as they stand when this is what counts: kept, or still to do."""
-        return [
-            decision.kept or decision.skipped or StepRecord(RunId(""), step.id, step.name, step.uses, StepState.PLANNED)
-            for step, decision in ((step, self.decisions[step.id]) for step in self.plan.steps)
-        ]
+        return [self._outlook_of(step) for step in self.plan.steps]
+
+    def _outlook_of(self, step: PlannedStep) -> StepRecord:
+        decision = self.decisions[step.id]
+        record = decision.kept or decision.skipped
+        if record is None:
+            return StepRecord(RunId(""), step.id, step.name, step.uses, StepState.PLANNED)
+        return replace(record, origin=record.origin or record.run)
 
     @property
     def runs(self) -> list[StepId]:

@@ -176,6 +176,16 @@ def test_a_rerun_runs_what_is_asked_for_and_takes_the_rest_over(cli, failed, opt
     assert steps_of(cli, failed)["judge"]["state"] == "errored"
 
 
+def test_what_comes_after_the_only_step_that_is_run_stays_as_it_was(cli, failed):
+    (cli.directory / "good").touch()
+    cli.ok("resume", failed)
+    trace(cli)
+    done = cli.run("rerun", failed, "--only", "judge")
+    assert done.returncode == 0, done.stderr
+    assert trace(cli) == ["judged"]
+    assert steps_of(cli)["last"]["origin"] == failed
+
+
 def test_a_rerun_of_a_rerun_knows_where_outcomes_came_from(cli, failed):
     (cli.directory / "good").touch()
     cli.ok("rerun", failed, "--failed")
