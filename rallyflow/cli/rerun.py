@@ -84,6 +84,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     text = workflow_of(place, record) if workflow is None else workflow.read_bytes()
     if workflow is None:
         plan = read_plan(place.run(record.id), record.plan)
+        plan = replace(plan, file=str(record.workflow))  # the plan has it as seen from where the run was started
     else:
         plan = recompiled(reader, place, record, workflow, given)
     plan = replace(plan, teardown="never") if keep else plan
