@@ -156,7 +156,7 @@ def test_a_resumed_run_reads_its_secrets_again(cli):
     assert SUM in cli.run("resume").stderr
 
 
-def test_a_rerun_finds_what_is_beside_its_workflow_from_any_folder(cli):
+def test_a_rerun_and_a_saved_plan_find_what_is_beside_their_workflow_from_any_folder(cli):
     cli.workflow("s3cret-of-a-file", "token.txt").chmod(0o600)
     path = cli.workflow("""
 rallyflow: 1
@@ -165,9 +165,11 @@ secrets: {token: {file: token.txt}}
 steps: {use: {uses: shell, with: {run: 'test "$T" = s3cret-of-a-file', env: {T: "${{ secrets.token }}"}}}}
 """)
     cli.ok("apply", path.name)
+    cli.ok("plan", path.name, "-o", "saved.plan")
     cli.directory = cli.directory / "elsewhere"
     cli.directory.mkdir()
     cli.ok("rerun")
+    cli.ok("apply", "../saved.plan")
     assert cli.query("SELECT DISTINCT workflow FROM run") == [(str(path),)]
 
 
