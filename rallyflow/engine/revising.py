@@ -56,10 +56,10 @@ def resume_with(
         if not decided.runs and record.state is not RunState.RUNNING:
             raise UsageError(f"nothing of run {run} would run: the workflow asks for nothing that is not done")
         secrets = read_secrets(plan.secrets, base=Path(plan.file).absolute().parent)
+        new = new_record(run, plan, workflow_text)
         with borrowed(home, decided.plan, decided.kept):
             with guarded(session.place.directory):
                 name = write_plan(session.place.directory, plan, workflow_text)
-            new = new_record(run, plan, workflow_text)
             body = {
                 "plan": name,
                 "workflow": str(new.workflow),
@@ -83,12 +83,12 @@ def rerun(
     plan = decided.plan
     secrets = read_secrets(plan.secrets, base=Path(plan.file).absolute().parent)
     new = new_run_id()
+    record = new_record(new, plan, workflow_text, run)
     session = Session(home, new)
     with borrowed(home, plan, [replace(step, origin=step.origin or step.run) for step in decided.kept]):
         with guarded(home.root):
             prepare(home, session.place.directory, decided.unexpanded, workflow_text)
         with session.entered():
-            record = new_record(new, plan, workflow_text, run)
             taken = taken_over(new, decided)
             for event in (session.journal.create_run(record, plan, taken, workers=workers), *taken):
                 listener.happened(event)

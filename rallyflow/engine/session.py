@@ -24,6 +24,7 @@ from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, new_view
 from rallyflow.errors import StorageError, UsageError
 from rallyflow.journal.event import Event
+from rallyflow.journal.fold import storable
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal, guarded
 from rallyflow.masking import Mask
@@ -141,15 +142,16 @@ def begin(
 ) -> Ending:
     """Start a run of a plan and see it through.
 
-    Raises UsageError for missing secrets, StorageError or DiskFull when the home can't be written.
+    Raises UsageError for missing secrets and a path that is not UTF-8, StorageError or DiskFull when the home can't
+    be written.
     """
     secrets = read_secrets(plan.secrets, base=Path(plan.file).absolute().parent)
     run = new_run_id()
+    record = new_record(run, plan, workflow_text)
     session = Session(home, run)
     with guarded(home.root):
         prepare(home, session.place.directory, plan, workflow_text)
     with session.entered():
-        record = new_record(run, plan, workflow_text)
         listener.happened(session.journal.create_run(record, plan, workers=workers))
         values = values_so_far(plan, run, session.place.directory, secrets)
         return session.execute(plan, new_view(plan, workers=workers), values, listener, signals)
@@ -252,12 +254,18 @@ def borrowed(home: Home, plan: Plan, steps: Sequence[StepRecord]) -> Iterator[No
 
 
 def new_record(run: RunId, plan: Plan, workflow_text: bytes, parent: RunId | None = None) -> RunRecord:
-    """Return the record of a run that begins now."""
+    """Return the record of a run that begins now; UsageError for a workflow whose path can't be kept in it."""
+    workflow = Path(plan.file).absolute()
+    if storable(str(workflow)) != str(workflow):
+        raise UsageError(
+            f"the path {storable(str(workflow))} is not UTF-8, and can't be kept in the journal",
+            hint="give the folder another name, or copy the workflow to another one",
+        )
     return RunRecord(
         id=run,
         name=plan.name,
         state=RunState.RUNNING,
-        workflow=Path(plan.file).absolute(),
+        workflow=workflow,
         created_ns=time.time_ns(),
         params=plan.params,
         provenance=provenance(workflow_text),
