@@ -57,7 +57,7 @@ def resume_with(
             raise UsageError(f"nothing of run {run} would run: the workflow asks for nothing that is not done")
         secrets = read_secrets(plan.secrets, base=Path(plan.file).absolute().parent)
         new = new_record(run, plan, workflow_text)
-        with borrowed(home, decided.plan, decided.kept):
+        with borrowed(home, run, decided.plan, decided.kept):
             with guarded(session.place.directory):
                 name = write_plan(session.place.directory, plan, workflow_text)
             body = {
@@ -85,7 +85,7 @@ def rerun(
     new = new_run_id()
     record = new_record(new, plan, workflow_text, run)
     session = Session(home, new)
-    with borrowed(home, plan, [replace(step, origin=step.origin or step.run) for step in decided.kept]):
+    with borrowed(home, new, plan, [replace(step, origin=step.origin or step.run) for step in decided.kept]):
         with guarded(home.root):
             prepare(home, session.place.directory, decided.unexpanded, workflow_text)
         with session.entered():

@@ -172,7 +172,7 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         secrets = read_secrets(plan.secrets, base=record.workflow.parent)
         plan = plan_as_it_went(plan, steps, answers)
         _check_resumable(record, plan, steps)
-        with borrowed(home, plan, steps):
+        with borrowed(home, run, plan, steps):
             events = reopened(run, plan, steps, answers, workers)
             session.book(events, listener)
             return session.go_on(plan, as_they_stand(steps, events), secrets, workers, listener, signals)
@@ -237,8 +237,8 @@ def _to_revive(plan: Plan, steps: Sequence[StepRecord]) -> frozenset[StepId]:
 
 
 @contextmanager
-def borrowed(home: Home, plan: Plan, steps: Sequence[StepRecord]) -> Iterator[None]:
-    """Use, inside the block, what other runs left running for steps that were taken over from them.
+def borrowed(home: Home, run: RunId, plan: Plan, steps: Sequence[StepRecord]) -> Iterator[None]:
+    """Let a run use, inside the block, what other runs left running for steps that were taken over from them.
 
     Meanwhile nobody can resume, destroy or use those runs. RunLocked when somebody does already.
     """
@@ -248,7 +248,7 @@ def borrowed(home: Home, plan: Plan, steps: Sequence[StepRecord]) -> Iterator[No
         for origin in sorted(origins):
             if home.run(origin).is_dir():
                 lock = RunLock(home.run(origin))
-                lock.take()
+                lock.take(run)
                 stack.callback(lock.release)
         yield
 

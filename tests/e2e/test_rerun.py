@@ -249,10 +249,30 @@ def test_nobody_removes_or_uses_a_cloud_that_another_run_is_using(cli):
     for refused in (cli.run("destroy", first, "--yes"), cli.run("rerun", first, "--from", "boot")):
         assert refused.returncode == 8
         assert str(process.pid) in refused.stderr
+        assert f"rallyflow watch {run_ids(cli)[1]}" in refused.stderr
+    assert cli.run("watch", first, timeout=30).returncode == 0, "it has ended, whoever uses what it has left"
     (cli.directory / "hold").unlink()
     assert process.wait(timeout=60) == 0
     cli.ok("destroy", first, "--yes")
     assert cli.json("resources") == []
+
+
+def test_a_dead_run_whose_cloud_is_in_use_is_still_dead_and_can_not_be_cancelled_just_now(cli):
+    (cli.directory / "hold").touch()
+    intents = "SELECT count(*) = {} FROM event WHERE kind = 'intent' AND step = 'hold'"
+    process = cli.start("apply", cli.workflow(CLOUD))
+    cli.until(process, intents.format(1))
+    cli.kill(process)
+    (first,) = run_ids(cli)
+    process = cli.start("rerun", "--only", "hold", "--only", "boot")
+    cli.until(process, intents.format(2))
+    assert [run["state"] for run in cli.json("runs")] == ["dead", "running"]
+    refused = cli.run("cancel", first, timeout=30)
+    assert refused.returncode == 8
+    assert f"rallyflow cancel {run_ids(cli)[1]}" in refused.stderr
+    (cli.directory / "hold").unlink()
+    assert process.wait(timeout=60) == 0
+    cli.ok("cancel", first)
 
 
 def test_why_leads_from_a_skipped_step_to_where_it_began(cli, failed):
