@@ -49,8 +49,8 @@ def foresee(reuse: Reuse, reader: JournalReader, workers: int) -> Forecast:
     return forecast(reuse.plan, workers=workers, seconds=seconds, earlier=reuse.outlook, why=reuse.why)
 
 
-def say_preview(foreseen: Forecast, reuse: Reuse) -> None:
-    """Print, as talk, what is about to happen."""
+def say_preview(foreseen: Forecast, reuse: Reuse, gone: str) -> None:
+    """Print, as talk, what is about to happen; `gone` says what becomes of steps that the plan does not have."""
     from rallyflow.units import format_duration
 
     groups = grouped(foreseen)
@@ -59,9 +59,7 @@ def say_preview(foreseen: Forecast, reuse: Reuse) -> None:
         action = colour(f"{group[0].action:<7}", _SHADES[group[0].action])
         say(f"  {action} {_name(group):<{width}}  {colour(printable(group[0].why), 'dim')}".rstrip())
     for step in reuse.gone:
-        say(
-            f"  {colour('gone   ', 'yellow')} {step:<{width}}  {colour('what it made is removed with the rest', 'dim')}"
-        )
+        say(f"  {colour('gone   ', 'yellow')} {step:<{width}}  {colour(gone, 'dim')}")
     counts: dict[str, int] = {}
     for each in foreseen.steps:
         counts[each.action] = counts.get(each.action, 0) + 1

@@ -92,7 +92,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     wanted = _wanted(known, starts, only, failed=failed, edited=workflow is not None)
     decided = look_ahead(reader, place, record, plan, wanted)
     say(f"a new run of {plan.name}, with what counts of run {record.id}:")
-    say_preview(foresee(decided, reader, parallel), decided)
+    say_preview(foresee(decided, reader, parallel), decided, gone="not in the new run; the earlier one keeps it")
     if dry_run:
         return Exit.OK
     if not decided.runs:

@@ -165,6 +165,7 @@ def test_a_rerun_runs_what_is_asked_for_and_takes_the_rest_over(cli, failed, opt
     (cli.directory / "good").touch()
     done = cli.run("rerun", failed, *options)
     assert done.returncode == 0, done.stderr
+    assert "removed" not in done.stderr, "what the earlier run made stays"
     assert trace(cli) == ran
     second = run_ids(cli)[1]
     assert sum(run == second for run, _, _ in measured(cli)) == new
