@@ -14,6 +14,9 @@ from rallyflow.model.states import RunState
 from rallyflow.settings import Home
 from rallyflow.units import format_duration
 
+DEAD = "dead"
+"""What a run is shown as that the journal has as running, but no process works on."""
+
 
 @click.command("runs", short_help="list the runs")
 @home_option
@@ -36,7 +39,7 @@ def shown_state(place: Home, run: RunRecord) -> str:
     from rallyflow.engine.locks import is_worked_on
 
     if run.state is RunState.RUNNING and not is_worked_on(place.run(run.id)):
-        return "dead"
+        return DEAD
     return run.state
 
 

@@ -79,3 +79,44 @@ def _as_decided(planned: PlannedStep, record: StepRecord | None, answers: Mappin
 def is_done(step: PlannedStep, state: StepState) -> bool:
     """Whether a step stays as an earlier session left it; a failure that nobody has decided about does not."""
     return state is StepState.SUCCEEDED or (state.final and step.on_failure != "pause")
+
+
+def done_steps(plan: Plan, steps: Sequence[StepRecord]) -> dict[StepId, StepState]:
+    """Return the steps that are done and stay so when a run goes on, with their states; see `standing`."""
+    return {step: state for step, state in standing(plan, steps).items() if state is not StepState.SKIPPED}
+
+
+def standing(plan: Plan, steps: Sequence[StepRecord]) -> dict[StepId, StepState]:
+    """Return the steps that stay as an earlier session left them, with their states.
+
+    Those are done, and so is what they need. One that ran although something before it could not be done (`always()`,
+    `on_failure: continue`) runs again when that does: a report, for example. What was skipped by its own condition
+    stays skipped, though it is asked again. A foreach step stays, since its steps do.
+    """
+    records = {step.id: step for step in steps}
+    stand: dict[StepId, StepState] = {}
+    known: dict[str, bool] = {}  # a need that many steps share may be a group of many
+    for planned in plan.steps:
+        record = records.get(planned.id)
+        if record is None:
+            continue
+        if not is_done(planned, record.state) and record.state is not StepState.SKIPPED:
+            continue
+        if planned.foreach is not None or all(_stands(need, plan, records, stand, known) for need in planned.needs):
+            stand[planned.id] = record.state
+    return stand
+
+
+def _stands(
+    need: str,
+    plan: Plan,
+    records: Mapping[StepId, StepRecord],
+    stand: Mapping[StepId, StepState],
+    known: dict[str, bool],
+) -> bool:
+    """Whether a step, or all cells of one, will not run again; all of them come before who needs them."""
+    if need not in known:
+        cells = plan.groups.get(need, ())
+        parts = (*cells, StepId(need)) if StepId(need) in records else cells
+        known[need] = all(step in stand for step in parts)
+    return known[need]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rallyflow.engine.answering import answer_of, is_done, runs_again, verdict, was_in_flight
+from rallyflow.engine.answering import answer_of, runs_again, standing, verdict, was_in_flight
 from rallyflow.engine.attempt import describe
 from rallyflow.engine.reuse import Reuse
 from rallyflow.errors import InFlight
@@ -30,11 +30,17 @@ def reopened(
     run: RunId, plan: Plan, steps: Sequence[StepRecord], answers: Mapping[StepId, Answer], workers: int
 ) -> list[Event]:
     """Return that a run goes on, which attempts were in flight, and that unfinished steps are planned again."""
-    planned = {step.id: step for step in plan.steps}
+    planned, stand = {step.id: step for step in plan.steps}, standing(plan, steps)
     events = [_resumed(run, workers)]
     for step in steps:
-        events.extend(_reopened(planned[step.id], step, answer_of(step, answers)))
+        events.extend(_reopened(planned[step.id], step, answer_of(step, answers), stays=step.id in stand))
     return _now(events)
+
+
+def given_up(run: RunId, steps: Sequence[StepRecord]) -> list[Event]:
+    """Return that a run whose engine died has ended, for now, since what it made is removed."""
+    events = [_cut_off(step) for step in steps if step.state in _OPEN_AFTER_DEATH]
+    return _now([*events, Event("run_ended", run, state=RunState.INTERRUPTED, body={"reason": "destroyed"})])
 
 
 def as_they_stand(steps: Sequence[StepRecord], events: Sequence[Event]) -> list[StepRecord]:
@@ -48,13 +54,15 @@ def as_they_stand(steps: Sequence[StepRecord], events: Sequence[Event]) -> list[
     ]
 
 
-def _reopened(planned: PlannedStep, step: StepRecord, answer: Answer | None) -> Iterator[Event]:
+def _reopened(planned: PlannedStep, step: StepRecord, answer: Answer | None, *, stays: bool) -> Iterator[Event]:
     if step.state in _OPEN_AFTER_DEATH:
         yield _cut_off(step)
-    yield from _planned_again(planned, step, answer)
+    yield from _planned_again(planned, step, answer, stays=stays)
 
 
-def _planned_again(planned: PlannedStep, step: StepRecord, answer: Answer | None, why: str = "") -> Iterator[Event]:
+def _planned_again(
+    planned: PlannedStep, step: StepRecord, answer: Answer | None, *, stays: bool = False, why: str = ""
+) -> Iterator[Event]:
     """Give that a step which is as it was runs again, unless it has ended or that is for a person to say."""
     if planned.ask and step.state is StepState.RUNNING:
         yield _event(step, "paused", StepState.PAUSED, {"reason": IN_FLIGHT.what, "error": describe(IN_FLIGHT)})
@@ -63,7 +71,7 @@ def _planned_again(planned: PlannedStep, step: StepRecord, answer: Answer | None
         return
     if step.state is StepState.PAUSED and answer is not None and not runs_again(step, answer):
         yield _event(step, "settled", StepState.FAILED, {"reason": verdict(step, answer), "error": step.error})
-    elif not is_done(planned, step.state) and step.state is not StepState.PLANNED:
+    elif not stays and step.state is not StepState.PLANNED:
         yield _event(step, "reopened", StepState.PLANNED, {"reason": why} if why else {})
 
 
@@ -87,11 +95,11 @@ def replanned(
     decisions = reuse.decisions
     planned = {step.id: step for step in reuse.plan.steps}
     for step in steps:
-        if step.id not in decisions or decisions[step.id].kept is not None:
+        if step.id not in decisions or decisions[step.id].stays:
             continue
         why = decisions[step.id].why
         if not decisions[step.id].anew:
-            events += _planned_again(planned[step.id], step, answer_of(step, answers), why)
+            events += _planned_again(planned[step.id], step, answer_of(step, answers), why=why)
         elif step.state is not StepState.PLANNED:
             events.append(_event(step, "reopened", StepState.PLANNED, {"reason": why, "anew": True}))
     forgotten = [step for step in steps if step.id not in decisions or decisions[step.id].anew]
@@ -108,7 +116,7 @@ def taken_over(run: RunId, reuse: Reuse, answers: Mapping[StepId, Answer]) -> li
     With them it has what persons have decided about failures, the `answers` of the earlier run.
     """
     events = []
-    for record in reuse.kept:
+    for record in (*reuse.kept, *reuse.skipped):
         body = {
             "origin": record.origin or record.run,
             "outputs": record.outputs,
@@ -141,6 +149,9 @@ def _resumed(run: RunId, workers: int) -> Event:
 
 
 def _cut_off(step: StepRecord) -> Event:
+    if step.state is StepState.RETRYING:  # what its last attempt ended with stays in sight
+        body = {"reason": "waited to be tried again when the engine ended", "error": step.error}
+        return _event(step, "interrupted", StepState.INTERRUPTED, body)
     return _event(step, "interrupted", StepState.INTERRUPTED, {"reason": "in flight when the engine ended"})
 
 

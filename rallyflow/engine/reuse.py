@@ -44,6 +44,12 @@ class Decision:
     kept: StepRecord | None
     why: str
     anew: bool = False  # it had done something that counts no more
+    skipped: StepRecord | None = None  # by its own condition, which is asked again without harm to what it led to
+
+    @property
+    def stays(self) -> bool:
+        """Whether what comes after it has nothing new to expect."""
+        return self.kept is not None or self.skipped is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,11 @@ class Reuse:
     def kept(self) -> list[StepRecord]:
         """The records that count."""
         return [decision.kept for decision in self.decisions.values() if decision.kept is not None]
+
+    @property
+    def skipped(self) -> list[StepRecord]:
+        """The records of what was skipped by its own condition, and will be again."""
+        return [decision.skipped for decision in self.decisions.values() if decision.skipped is not None]
 
     @property
     def unexpanded(self) -> Plan:
@@ -82,14 +93,14 @@ class Reuse:
     def outlook(self) -> list[StepRecord]:
         """The steps as they stand when this is what counts: kept, or still to do."""
         return [
-            decision.kept or StepRecord(RunId(""), step.id, step.name, step.uses, StepState.PLANNED)
+            decision.kept or decision.skipped or StepRecord(RunId(""), step.id, step.name, step.uses, StepState.PLANNED)
             for step, decision in ((step, self.decisions[step.id]) for step in self.plan.steps)
         ]
 
     @property
     def runs(self) -> list[StepId]:
         """The steps that run."""
-        return [step for step, decision in self.decisions.items() if decision.kept is None]
+        return [step for step, decision in self.decisions.items() if not decision.stays]
 
 
 def reuse(plan: Plan, before: Plan, records: Sequence[StepRecord], wanted: Wanted) -> Reuse:
@@ -138,8 +149,8 @@ class _Deciding:
             self.decisions[planned.id] = Decision(record, f"it has {record.state}")
         else:
             self.steps.append(planned)
-            anew = record is not None and (is_done(planned, record.state) or record.fingerprint != planned.fingerprint)
-            self.decisions[planned.id] = Decision(None, why or "", anew)
+            anew = record is not None and (is_done(decided, record.state) or record.fingerprint != planned.fingerprint)
+            self.decisions[planned.id] = Decision(None, why or "", anew, self._skipped(planned, record))
 
     def _as_decided(self, planned: PlannedStep) -> PlannedStep:
         """Return a step with what a person has decided about its failure, which counts while it is as it was."""
@@ -170,8 +181,15 @@ class _Deciding:
         return None if selection is Selection.ONLY else self._why_again(planned)
 
     def _why_again(self, planned: PlannedStep) -> str | None:
-        again = next((step for step in self._needs(planned) if self.decisions[step].kept is None), None)
+        running = (step for step in self._needs(planned) if not self.decisions[step].stays)
+        again = next(running, None)
         return f"{again} runs again" if again is not None else None
+
+    def _skipped(self, planned: PlannedStep, record: StepRecord | None) -> StepRecord | None:
+        if record is None or record.state is not StepState.SKIPPED or planned.id in self.wanted.chosen:
+            return None
+        same = record.fingerprint == planned.fingerprint and self._why_again(planned) is None
+        return record if same else None
 
     def _what_changed(self, planned: PlannedStep) -> str:
         old = self.before.get(planned.id)

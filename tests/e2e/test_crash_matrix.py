@@ -202,6 +202,7 @@ def test_a_run_that_is_killed_at_any_event_of_its_journal_is_finished_by_one_res
 @pytest.mark.parametrize("share", range(SHARES))
 def test_a_worker_that_is_killed_at_any_event_that_it_writes_costs_one_attempt(trials, events, share):
     mine = [number for number, (kind, step) in enumerate(events, start=1) if kind in BY_WORKERS and step != "own"]
+    hits: list[int] = []
     for number in mine[share::SHARES]:
         trial = trials(number)
         code = trial.apply(f"kill-worker:{number}")
@@ -209,7 +210,12 @@ def test_a_worker_that_is_killed_at_any_event_that_it_writes_costs_one_attempt(t
             assert trial.point(number)[1] in ("own", "outside")
             trial.cli.ok("resume")
         trial.check({step for (step,) in trial.cli.query(FINISHED)})
+        died = trial.cli.query("SELECT count(*) FROM event WHERE json_extract(body, '$.error.code') = 'RF0603'")
+        if died == [(0,)]:  # in this run the event was one of the engine's: parts are booked as time goes by
+            continue
+        hits.append(number)
         write_row("kill-worker", trial.point(number), "tried again" if code == 0 else "resumed")
+    assert hits or not mine[share::SHARES]
 
 
 @pytest.mark.parametrize("step", ["health", "idle[users=1]", "boot"])
@@ -224,14 +230,12 @@ def test_a_worker_that_stops_for_longer_than_a_heartbeat_costs_one_attempt(trial
     assert stopped
 
 
-def test_a_run_may_be_killed_at_every_tenth_event_in_turn(trials):
+def test_a_run_may_be_killed_again_and_again_by_whoever_resumes_it(trials):
     trial = trials("often")
     assert trial.apply("kill:10") == -signal.SIGKILL
-    for number in range(20, 400, 10):
+    for _ in range(20):
         (last,) = trial.cli.query("SELECT max(seq) FROM event")[0]
-        if number <= last:
-            continue
-        done = trial.cli.run("resume", RALLYFLOW_FAULT=f"kill:{number}")
+        done = trial.cli.run("resume", RALLYFLOW_FAULT=f"kill:{last + 25}")
         if done.returncode == 0:
             break
         assert done.returncode == -signal.SIGKILL, done.stderr

@@ -166,7 +166,6 @@ def test_a_rerun_runs_what_is_asked_for_and_takes_the_rest_over(cli, failed, opt
     (cli.directory / "good").touch()
     done = cli.run("rerun", failed, *options)
     assert done.returncode == 0, done.stderr
-    assert "removed" not in done.stderr, "what the earlier run made stays"
     assert trace(cli) == ran
     second = run_ids(cli)[1]
     assert sum(run == second for run, _, _ in measured(cli)) == new
@@ -406,3 +405,83 @@ def test_why_says_what_is_different_from_the_run_before_and_from_a_file(cli, fai
     assert [each["same"] for each in found["compared"]] == [True]
     data = json.loads(cli.ok("why", failed, "load", "--json", "--against", "@latest"))
     assert [each["step"] for each in data] == ["load[users=1]", "load[users=2]"]
+
+
+REPORTING = """
+rallyflow: 1
+name: reporting
+steps:
+  load: {uses: shell, with: {run: "echo load >> trace"}}
+  left: {uses: noop, if: "${{ run.name == 'another' }}"}
+  gate: {uses: shell, needs: [load], with: {run: "echo gate >> trace; test -e ok"}}
+  report: {uses: shell, needs: [gate, left], if: always(), with: {run: "echo report >> trace"}}
+  other: {uses: shell, needs: [left], if: always(), with: {run: "echo other >> trace"}}
+"""
+
+
+@pytest.mark.parametrize("how", [["resume"], ["rerun", "--failed"]])
+def test_what_ran_after_a_failure_runs_again_when_the_failure_is_mended(cli, how):
+    assert cli.run("apply", cli.workflow(REPORTING)).returncode == 4
+    assert trace(cli) == ["gate", "load", "other", "report"]
+    (cli.directory / "ok").touch()
+    if how == ["resume"]:
+        shown = {step["id"]: step for step in cli.json("plan", "--run", "@latest")["steps"]}
+        assert (shown["report"]["action"], shown["report"]["why"]) == ("run", "what it needs runs again")
+        assert shown["other"]["action"] == "reuse"
+    cli.ok(*how)
+    assert trace(cli) == ["gate", "report"]
+    assert cli.run("rerun", "--failed").returncode == 1
+
+
+def test_the_order_of_steps_in_a_file_changes_nothing(cli):
+    lines = ["  a: {uses: noop, with: {value: 1}}\n", "  b: {uses: noop, with: {value: 2}}\n"]
+    head, tail = "rallyflow: 1\nname: order\nsteps:\n", "  c: {uses: noop, needs: [a, b]}\n"
+    cli.ok("apply", cli.workflow(head + "".join(lines) + tail))
+    refused = cli.run("resume", "--with", cli.workflow(head + "".join(reversed(lines)) + tail))
+    assert refused.returncode == 1
+    assert "nothing of run" in refused.stderr
+
+
+def test_a_cloud_is_not_made_anew_for_a_step_that_does_not_use_it(cli):
+    text = CLOUD.replace("teardown: never", "teardown: always").replace(
+        "while test -e hold; do sleep 0.05; done", "test -e ok"
+    )
+    assert cli.run("apply", cli.workflow(text)).returncode == 4
+    (cli.directory / "ok").touch()
+    done = cli.run("resume")
+    assert done.returncode == 0, done.stderr
+    assert "cloud" not in done.stderr
+    assert cli.query("SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'cloud'") == [(1,)]
+
+
+def test_an_error_stays_known_when_the_engine_dies_before_the_step_is_tried_again(cli):
+    text = """
+rallyflow: 1
+name: waiting
+steps:
+  flaky: {uses: shell, retry: {attempts: 2, delay: 60s, on: [permanent]}, with: {run: "test -e ok"}}
+"""
+    process = cli.start("apply", cli.workflow(text))
+    cli.until(process, "SELECT count(*) FROM event WHERE kind = 'retry'")
+    cli.kill(process)
+    assert steps_of(cli)["flaky"]["state"] == "interrupted"
+    (cli.directory / "ok").touch()
+    assert "waited to be tried again" in cli.run("resume").stderr
+    (found,) = cli.json("why", "@latest", "flaky")
+    assert [(each["state"], each["error"].get("code")) for each in found["attempts"]] == [
+        ("errored", "RF0610"),
+        ("succeeded", None),
+    ]
+
+
+def test_what_a_file_would_change_is_said_from_what_is_to_what_would_be(cli, failed):
+    (found,) = cli.json("why", failed, "last", "--with", cli.workflow(WORKFLOW.replace("echo last", "echo end")))
+    assert found["compared"][0]["changes"] == ["with.run: echo last >> trace -> echo end >> trace"]
+
+
+def test_a_dry_run_tells_programs_too_and_a_missing_file_is_said_to_be_missing(cli, failed):
+    shown = {each["step"]: each["action"] for each in cli.json("rerun", failed, "--failed", "--dry-run")}
+    assert (shown["list"], shown["judge"]) == ("reuse", "run")
+    refused = cli.run("rerun", failed, "--with", cli.directory / "missing.yaml")
+    assert (refused.returncode, "RF0101" in refused.stderr) == (1, True)
+    assert len(run_ids(cli)) == 1

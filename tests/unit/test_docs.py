@@ -75,7 +75,7 @@ def test_every_code_in_the_source_is_documented():
 
 
 def test_the_workflow_in_the_readme_is_valid(tmp_path):
-    text = (ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
+    text = (ROOT / "README.md").read_text().split("```yaml first.yaml\n")[1].split("```")[0]
     (tmp_path / "first.yaml").write_text(text)
     done = subprocess.run(
         [PROGRAM, "validate", tmp_path / "first.yaml"],
