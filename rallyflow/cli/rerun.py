@@ -83,6 +83,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     record = reader.find(run)
     if workflow is None:
         plan, text = read_plan(place.run(record.id), record.plan), workflow_of(place, record)
+        plan = replace(plan, file=str(record.workflow))  # the plan has it as seen from where the run was started
     else:
         plan, text = recompiled(reader, place, record, workflow, given), workflow.read_bytes()
     plan = replace(plan, teardown="never") if keep else plan

@@ -19,10 +19,11 @@ APPROVE = "approve"
 def answer_of(step: StepRecord, answers: Mapping[StepId, Answer]) -> Answer | None:
     """Return the answer to what a step asks; None when there is none yet.
 
-    Whether an attempt that was cut off may be repeated is asked anew for each attempt.
+    What an attempt has led to, a failure or that it was cut off, is asked about anew after each attempt. The answer
+    to `uses: approve` is for the attempt that comes after the one that asked.
     """
     answer = answers.get(step.id)
-    if answer is None or (was_in_flight(step) and answer.attempt != step.attempt):
+    if answer is None or (step.uses != APPROVE and answer.attempt != step.attempt):
         return None
     return answer
 
@@ -58,7 +59,21 @@ def plan_as_it_went(plan: Plan, steps: Sequence[StepRecord], answers: Mapping[St
         record = records.get(planned.id)
         if planned.foreach is not None and record is not None and record.state is StepState.SUCCEEDED:
             plan = plan.expanded(planned, record.outputs["items"])
-    return replace(plan, steps=tuple(with_answer(step, answers.get(step.id)) for step in plan.steps))
+    return as_decided(plan, steps, answers)
+
+
+def as_decided(plan: Plan, steps: Sequence[StepRecord], answers: Mapping[StepId, Answer]) -> Plan:
+    """Return a plan with what persons have decided about failures of its steps."""
+    records = {step.id: step for step in steps}
+    return replace(plan, steps=tuple(_as_decided(step, records.get(step.id), answers) for step in plan.steps))
+
+
+def _as_decided(planned: PlannedStep, record: StepRecord | None, answers: Mapping[StepId, Answer]) -> PlannedStep:
+    """Return a step with what a person has decided about its failure; that it may run again is no such decision."""
+    answer = answer_of(record, answers) if record is not None else None
+    if record is not None and answer is not None and was_in_flight(record) and answer.approved:
+        return planned
+    return with_answer(planned, answer)
 
 
 def is_done(step: PlannedStep, state: StepState) -> bool:

@@ -57,39 +57,51 @@ def as_they_stand(steps: Sequence[StepRecord], events: Sequence[Event]) -> list[
 def _reopened(planned: PlannedStep, step: StepRecord, answer: Answer | None, *, stays: bool) -> Iterator[Event]:
     if step.state in _OPEN_AFTER_DEATH:
         yield _cut_off(step)
-        if planned.ask and step.state is StepState.RUNNING:
-            body = {"reason": IN_FLIGHT.what, "error": describe(IN_FLIGHT)}
-            yield _event(step, "paused", StepState.PAUSED, body)
-            return
+    yield from _planned_again(planned, step, answer, stays=stays)
+
+
+def _planned_again(
+    planned: PlannedStep, step: StepRecord, answer: Answer | None, *, stays: bool = False, why: str = ""
+) -> Iterator[Event]:
+    """Give that a step which is as it was runs again, unless it has ended or that is for a person to say."""
+    if planned.ask and step.state is StepState.RUNNING:
+        yield _event(step, "paused", StepState.PAUSED, {"reason": IN_FLIGHT.what, "error": describe(IN_FLIGHT)})
+        return
     if was_in_flight(step) and answer is None:
         return
     if step.state is StepState.PAUSED and answer is not None and not runs_again(step, answer):
         yield _event(step, "settled", StepState.FAILED, {"reason": verdict(step, answer), "error": step.error})
     elif not stays and step.state is not StepState.PLANNED:
-        yield _event(step, "reopened", StepState.PLANNED, {})
+        yield _event(step, "reopened", StepState.PLANNED, {"reason": why} if why else {})
 
 
 def replanned(
     run: RunId,
     reuse: Reuse,
     steps: Sequence[StepRecord],
+    answers: Mapping[StepId, Answer],
     parts: Sequence[Part],
     body: Mapping[str, Any],
     workers: int,
 ) -> list[Event]:
     """Return that a run goes on with another plan; `body` says where that is, and of which workflow.
 
-    What has changed forgets what it measured: those iterations are of another experiment.
+    What has changed forgets what it measured, and what a person has said about it: those iterations are of another
+    experiment, and that answer is to another question.
     """
     events = [_resumed(run, workers)]
     events += [_cut_off(step) for step in steps if step.state in _OPEN_AFTER_DEATH]
     events.append(Event("replanned", run, body={**body, "steps": _rows(reuse.plan)}))
     decisions = reuse.decisions
-    events += [
-        _event(step, "reopened", StepState.PLANNED, {"reason": decisions[step.id].why})
-        for step in steps
-        if step.id in decisions and not decisions[step.id].stays and step.state is not StepState.PLANNED
-    ]
+    planned = {step.id: step for step in reuse.plan.steps}
+    for step in steps:
+        if step.id not in decisions or decisions[step.id].stays:
+            continue
+        why = decisions[step.id].why
+        if not decisions[step.id].anew:
+            events += _planned_again(planned[step.id], step, answer_of(step, answers), why=why)
+        elif step.state is not StepState.PLANNED:
+            events.append(_event(step, "reopened", StepState.PLANNED, {"reason": why, "anew": True}))
     forgotten = [step for step in steps if step.id not in decisions or decisions[step.id].anew]
     for step in forgotten:
         paths = [part.path for part in parts if part.step == step.id]
@@ -98,25 +110,25 @@ def replanned(
     return _now(events)
 
 
-def taken_over(run: RunId, reuse: Reuse) -> list[Event]:
-    """Return that a new run has the outcomes of an earlier one for the steps that are kept."""
-    return _now(
-        [
-            Event(
-                "reused",
-                run,
-                record.id,
-                state=record.state,
-                body={
-                    "origin": record.origin or record.run,
-                    "outputs": record.outputs,
-                    "reason": record.reason,
-                    "error": record.error,
-                },
-            )
-            for record in (*reuse.kept, *reuse.skipped)
-        ]
-    )
+def taken_over(run: RunId, reuse: Reuse, answers: Mapping[StepId, Answer]) -> list[Event]:
+    """Return that a new run has the outcomes of an earlier one for the steps that are kept.
+
+    With them it has what persons have decided about failures, the `answers` of the earlier run.
+    """
+    events = []
+    for record in (*reuse.kept, *reuse.skipped):
+        body = {
+            "origin": record.origin or record.run,
+            "outputs": record.outputs,
+            "reason": record.reason,
+            "error": record.error,
+        }
+        events.append(Event("reused", run, record.id, state=record.state, body=body))
+        answer = answers.get(record.id)
+        if record.id in reuse.decided and answer is not None:
+            said = {"approved": answer.approved, "values": answer.values, "by": answer.by}
+            events.append(Event("answered", run, record.id, body=said))
+    return _now(events)
 
 
 def _rows(plan: Plan) -> list[tuple[Any, ...]]:

@@ -24,6 +24,7 @@ from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, new_view
 from rallyflow.errors import StorageError, UsageError
 from rallyflow.journal.event import Event
+from rallyflow.journal.fold import storable
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal, guarded
 from rallyflow.masking import Mask
@@ -141,15 +142,16 @@ def begin(
 ) -> Ending:
     """Start a run of a plan and see it through.
 
-    Raises UsageError for missing secrets, StorageError or DiskFull when the home can't be written.
+    Raises UsageError for missing secrets and a path that is not UTF-8, StorageError or DiskFull when the home can't
+    be written.
     """
     secrets = read_secrets(plan.secrets, base=Path(plan.file).absolute().parent)
     run = new_run_id()
+    record = new_record(run, plan, workflow_text)
     session = Session(home, run)
     with guarded(home.root):
         prepare(home, session.place.directory, plan, workflow_text)
     with session.entered():
-        record = new_record(run, plan, workflow_text)
         listener.happened(session.journal.create_run(record, plan, workers=workers))
         values = values_so_far(plan, run, session.place.directory, secrets)
         return session.execute(plan, new_view(plan, workers=workers), values, listener, signals)
@@ -170,7 +172,7 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         secrets = read_secrets(plan.secrets, base=record.workflow.parent)
         plan = plan_as_it_went(plan, steps, answers)
         _check_resumable(record, plan, steps)
-        with borrowed(home, plan, steps):
+        with borrowed(home, run, plan, steps):
             events = reopened(run, plan, steps, answers, workers)
             session.book(events, listener)
             return session.go_on(plan, as_they_stand(steps, events), secrets, workers, listener, signals)
@@ -230,8 +232,8 @@ def _to_revive(plan: Plan, steps: Sequence[StepRecord]) -> frozenset[StepId]:
 
 
 @contextmanager
-def borrowed(home: Home, plan: Plan, steps: Sequence[StepRecord]) -> Iterator[None]:
-    """Use, inside the block, what other runs left running for steps that were taken over from them.
+def borrowed(home: Home, run: RunId, plan: Plan, steps: Sequence[StepRecord]) -> Iterator[None]:
+    """Let a run use, inside the block, what other runs left running for steps that were taken over from them.
 
     Meanwhile nobody can resume, destroy or use those runs. RunLocked when somebody does already.
     """
@@ -241,18 +243,24 @@ def borrowed(home: Home, plan: Plan, steps: Sequence[StepRecord]) -> Iterator[No
         for origin in sorted(origins):
             if home.run(origin).is_dir():
                 lock = RunLock(home.run(origin))
-                lock.take()
+                lock.take(run)
                 stack.callback(lock.release)
         yield
 
 
 def new_record(run: RunId, plan: Plan, workflow_text: bytes, parent: RunId | None = None) -> RunRecord:
-    """Return the record of a run that begins now."""
+    """Return the record of a run that begins now; UsageError for a workflow whose path can't be kept in it."""
+    workflow = Path(plan.file).absolute()
+    if storable(str(workflow)) != str(workflow):
+        raise UsageError(
+            f"the path {storable(str(workflow))} is not UTF-8, and can't be kept in the journal",
+            hint="give the folder another name, or copy the workflow to another one",
+        )
     return RunRecord(
         id=run,
         name=plan.name,
         state=RunState.RUNNING,
-        workflow=Path(plan.file).absolute(),
+        workflow=workflow,
         created_ns=time.time_ns(),
         params=plan.params,
         provenance=provenance(workflow_text),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -259,10 +260,122 @@ def test_nobody_removes_or_uses_a_cloud_that_another_run_is_using(cli):
     for refused in (cli.run("destroy", first, "--yes"), cli.run("rerun", first, "--from", "boot")):
         assert refused.returncode == 8
         assert str(process.pid) in refused.stderr
+        assert f"rallyflow watch {run_ids(cli)[1]}" in refused.stderr
+    assert cli.run("watch", first, timeout=30).returncode == 0, "it has ended, whoever uses what it has left"
     (cli.directory / "hold").unlink()
     assert process.wait(timeout=60) == 0
     cli.ok("destroy", first, "--yes")
     assert cli.json("resources") == []
+
+
+def test_a_dead_run_whose_cloud_is_in_use_is_still_dead_and_can_not_be_cancelled_just_now(cli):
+    (cli.directory / "hold").touch()
+    intents = "SELECT count(*) = {} FROM event WHERE kind = 'intent' AND step = 'hold'"
+    process = cli.start("apply", cli.workflow(CLOUD))
+    cli.until(process, intents.format(1))
+    cli.kill(process)
+    (first,) = run_ids(cli)
+    process = cli.start("rerun", "--only", "hold", "--only", "boot")
+    cli.until(process, intents.format(2))
+    assert [run["state"] for run in cli.json("runs")] == ["dead", "running"]
+    refused = cli.run("cancel", first, timeout=30)
+    assert refused.returncode == 8
+    assert f"rallyflow cancel {run_ids(cli)[1]}" in refused.stderr
+    (cli.directory / "hold").unlink()
+    assert process.wait(timeout=60) == 0
+    cli.ok("cancel", first)
+
+
+ACCEPTED = """
+rallyflow: 1
+name: accepted
+steps:
+  a: {uses: shell, on_failure: pause, with: {run: "echo a >> trace; false"}}
+  b: {uses: shell, needs: [a], with: {run: "echo b >> trace"}}
+  c: {uses: shell, needs: [b], with: {run: "echo c >> trace; test -e good"}}
+"""
+
+
+@pytest.fixture
+def accepted(cli):
+    """A run in which the failure of `a` was accepted, and `c` could not be done."""
+    assert cli.run("apply", cli.workflow(ACCEPTED)).returncode == 7
+    cli.ok("approve")
+    assert cli.run("resume").returncode == 4
+    assert trace(cli) == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("accepted")
+def test_a_failure_that_was_accepted_stays_so_when_other_steps_are_changed(cli):
+    done = cli.run("resume", "--with", cli.workflow(ACCEPTED.replace("test -e good", "true")))
+    assert done.returncode == 5, done.stderr
+    assert trace(cli) == ["c"]
+    assert {name: step["state"] for name, step in steps_of(cli).items()} == {
+        "a": "failed",
+        "b": "succeeded",
+        "c": "succeeded",
+    }
+    assert cli.run("rerun", "--only", "c").returncode == 5
+    assert trace(cli) == ["c"]
+    assert cli.run("rerun", "--from", "a").returncode == 7, "the step still pauses when it fails"
+
+
+@pytest.mark.usefixtures("accepted")
+def test_a_rerun_that_was_killed_remembers_what_was_accepted(cli):
+    slow = ACCEPTED.replace("test -e good", "test -e good || sleep 600")
+    process = cli.start("rerun", "--with", cli.workflow(slow))
+    cli.until(process, "SELECT count(*) = 2 FROM event WHERE kind = 'intent' AND step = 'c'")
+    cli.kill(process)
+    trace(cli)
+    (cli.directory / "good").touch()
+    assert cli.run("resume").returncode == 5
+    assert trace(cli) == ["c"]
+
+
+@pytest.mark.usefixtures("accepted")
+def test_that_a_failure_was_accepted_says_nothing_of_the_failure_of_a_changed_step(cli):
+    edited = cli.workflow(ACCEPTED.replace("echo a", "echo other"))
+    assert cli.run("resume", "--with", edited).returncode == 7
+    assert cli.run("resume").returncode == 7, "nobody has answered: it is tried again"
+    assert trace(cli) == ["other", "other"]
+
+
+def test_a_changed_question_is_asked_anew(cli):
+    text = """
+rallyflow: 1
+name: gate
+steps:
+  gate: {uses: approve, with: {message: "to staging?"}}
+  go: {uses: shell, needs: [gate], with: {run: "echo go >> trace; false"}}
+"""
+    assert cli.run("apply", cli.workflow(text)).returncode == 7
+    cli.ok("approve")
+    assert cli.run("resume").returncode == 4
+    assert cli.run("resume", "--with", cli.workflow(text.replace("staging", "production"))).returncode == 7
+    assert trace(cli) == ["go"]
+
+
+def test_what_may_not_be_repeated_is_asked_about_also_when_other_steps_are_changed(cli):
+    text = """
+rallyflow: 1
+name: once
+steps:
+  once: {uses: shell, with: {run: "echo once >> trace; test -e good || sleep 600", repeatable: false}}
+  last: {uses: shell, needs: [once], with: {run: "echo last >> trace"}}
+"""
+    process = cli.start("apply", cli.workflow(text))
+    while not (cli.directory / "trace").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    cli.kill(process)
+    (cli.directory / "good").touch()
+    for last in ("other", "end"):
+        edited = cli.workflow(text.replace("echo last", f"echo {last}"))
+        assert cli.run("resume", "--with", edited).returncode == 7
+    assert trace(cli) == ["once"]
+    cli.ok("approve")
+    cli.ok("resume", "--with", edited)
+    assert trace(cli) == ["end", "once"]
 
 
 def test_why_leads_from_a_skipped_step_to_where_it_began(cli, failed):
