@@ -9,7 +9,8 @@
     ├── LeftBehind                  resources of a cloud could not be removed
     ├── StorageError                journal, parts or artifacts can't be written or read
     │   ├── DiskFull                no space left; nothing that was booked is lost
-    │   └── JournalUnusable         the journal is damaged, or of a newer rallyflow
+    │   ├── JournalUnusable         the journal is damaged, or of a newer rallyflow
+    │   └── JournalGone             somebody removed the journal of a run that is going on
     └── StepError                   a step could not be done; its class decides whether it is tried again
         ├── TransientError          may well succeed when tried again
         │   ├── CloudUnreachable    the cloud does not answer
@@ -217,6 +218,12 @@ class JournalUnusable(StorageError):
     """The journal is damaged, or was written by a newer rallyflow."""
 
     code = "RF0503"
+
+
+class JournalGone(StorageError):
+    """The journal was removed or replaced while a run went on. The run ends at once, and what it made is removed."""
+
+    code = "RF0504"
 
 
 class StepError(RallyflowError):

@@ -102,4 +102,19 @@ def act_for(directory: Path) -> None:
     _held.append(descriptor)
 
 
+def is_acted_for(directory: Path) -> bool:
+    """Whether some process, perhaps of an engine that has died, still acts for the run in this folder."""
+    try:
+        descriptor = os.open(directory / ALIVE, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 _held: list[int] = []

@@ -92,9 +92,10 @@ def _step_row(step: StepRecord) -> tuple[Any, ...]:
     cpu = format_duration(step.cpu_s) if step.cpu_s else "-"
     memory = format_bytes(step.memory_bytes) if step.memory_bytes else "-"
     why = f"{step.error['code']} {step.error['what']}" if step.error else step.reason
+    hint = f" (hint: {step.error['hint']})" if step.error.get("hint") else ""
     if step.origin is not None:
         why = f"taken over from run {step.origin}" + (f"; {why}" if why else "")
-    return step.id, step.uses, step.state, step.attempt, took, cpu, memory, why or "-"
+    return step.id, step.uses, step.state, step.attempt, took, cpu, memory, (why + hint) or "-"
 
 
 def _rows(parts: Sequence[Part]) -> dict[str, int]:

@@ -178,10 +178,12 @@ class _Deciding:
         if selection is Selection.EVERYTHING:
             return ""
         failed = selection is Selection.FAILED and record.state is not StepState.SUCCEEDED
+        changed = self._what_changed(planned) if record.fingerprint != planned.fingerprint else ""
         if failed or not is_done(planned, record.state):
-            return f"it was {record.state}" + (f": {record.reason}" if record.reason else "")
-        if record.fingerprint != planned.fingerprint:
-            return self._what_changed(planned)
+            what = record.reason if changed in ("", UPSTREAM) else changed
+            return f"it was {record.state}" + (f": {what}" if what else "")
+        if changed:
+            return changed
         return None if selection is Selection.ONLY else self._why_again(planned)
 
     def _why_again(self, planned: PlannedStep) -> str | None:

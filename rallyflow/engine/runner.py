@@ -56,6 +56,7 @@ from rallyflow.errors import (
     DiskFull,
     ErrorClass,
     InputsInvalid,
+    JournalGone,
     StorageError,
 )
 from rallyflow.journal import event as journal_event
@@ -323,6 +324,11 @@ class Runner:
         now = time.monotonic()
         if now >= self._looked + _LOOK:
             self._looked = now
+            if not self._journal.is_in_place():
+                raise JournalGone(
+                    f"the journal {self._place.journal} was removed while the run went on",
+                    hint="the run has ended, and what it had made was removed; begin it again",
+                )
             asked, answers = self._control.heard()
             stop = self._signals.ask(asked)
             events.extend(self._answered(step, answer) for step, answer in answers.items() if step in self._steps)

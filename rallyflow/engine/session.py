@@ -22,7 +22,7 @@ from rallyflow.engine.surroundings import Known, Listener, Place
 from rallyflow.engine.undo import NotRemoved, undo, with_contents
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, new_view
-from rallyflow.errors import StorageError, UsageError
+from rallyflow.errors import JournalGone, StorageError, UsageError
 from rallyflow.journal.event import Event
 from rallyflow.journal.fold import storable
 from rallyflow.journal.reader import JournalReader
@@ -79,7 +79,11 @@ class Session:
         reader, run = self.reader, self.run
         known = Known(reader.answers(run), reader.origins(run), reader.cut_off(run))
         place = replace(self.place, time_to_live=plan.ttl)
-        state = Runner(view, values, self.journal, place, listener, signals, known).run()
+        try:
+            state = Runner(view, values, self.journal, place, listener, signals, known).run()
+        except JournalGone:  # nobody else will ever know what the run made
+            self.tear_down(listener)
+            raise
         left = self.close(plan, state, listener)
         return Ending(run, state, Mask(values.secrets).data(values.outputs()), tuple(left))
 

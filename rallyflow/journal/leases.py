@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from rallyflow.journal.store import Journal
 from rallyflow.model.ids import RunId, StepId
-from rallyflow.processes import identity, lives
+from rallyflow.processes import identity, is_acted_for, lives
 
 LIFETIME = 60.0
 """Seconds after which a lease expires that its owner has not renewed."""
@@ -56,6 +56,7 @@ class Leases:
         self._journal = journal
         self._run = run
         self._owner = identity()
+        self._runs = journal.path.parent / "runs"
         self._renewed = time.monotonic()
         self._steps: set[StepId] = set()
         self.release_all()
@@ -89,7 +90,7 @@ class Leases:
             first = Lease(
                 *connection.execute("SELECT * FROM lease WHERE name = ? ORDER BY id LIMIT 1", (name,)).fetchone()
             )
-            if first.run == self._run or first.alive():
+            if first.run == self._run or first.alive() or is_acted_for(self._runs / first.run):
                 return first
             connection.execute("DELETE FROM lease WHERE id = ?", (first.id,))
 

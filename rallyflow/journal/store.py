@@ -49,6 +49,8 @@ class Journal:
                     read_only(path), uri=True, isolation_level=None, check_same_thread=False
                 )
             self._prepare(write=write)
+            found = path.stat()
+            self._identity = (found.st_dev, found.st_ino)
 
     def _prepare(self, *, write: bool) -> None:
         connection = self._connection
@@ -106,6 +108,14 @@ class Journal:
             finally:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    def is_in_place(self) -> bool:
+        """Whether the file that is open is still the one at its path: else nobody will ever read what is written."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity
 
     def data_version(self) -> int:
         """Return a number that changes when another connection has written; the cheapest thing to poll."""
