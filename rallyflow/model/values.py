@@ -57,6 +57,20 @@ Servers = tuple[Server, ...]
 """The servers that a provider made, in a stable order."""
 
 
+class ServerFacts(Value):
+    """What a server says about itself; empty or 0 where it does not know."""
+
+    server: str = Field(description="The server's name in the workflow")
+    hostname: str = Field(description="What it calls itself")
+    os: str = Field(description="Its release, such as `Debian GNU/Linux 12 (bookworm)`")
+    kernel: str = Field(description="The release of its kernel")
+    architecture: str = Field(description="Such as x86_64")
+    cores: int = Field(description="Processors that are online")
+    memory: int = Field(description="Bytes")
+    python3: str = Field(description="The path of python3")
+    sudo: bool = Field(description="Whether its user is, or can become, root")
+
+
 class Cloud(Value):
     """An OpenStack that answers: the entry `name` of `clouds_yaml` says where and with which credentials."""
 

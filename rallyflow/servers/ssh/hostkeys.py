@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -64,16 +63,6 @@ def known_keys(file: Path | None, place: Hop) -> Mapping[str, PKey]:
     except (OSError, UnicodeDecodeError) as error:
         raise PermanentError(f"the host keys in {file} can't be read: {error}") from error
     return {kind: key for kind, key in (book.lookup(entry_name(place)) or {}).items() if key is not None}
-
-
-def record(file: Path, keys: Mapping[str, Sequence[PKey]]) -> None:
-    """Write a known_hosts file in one piece: the keys of each place, by what it is called there."""
-    lines = [f"{name} {key.get_name()} {key.get_base64()}\n" for name, found in keys.items() for key in found]
-    temporary = file.with_suffix(".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.writelines(lines)
-    temporary.rename(file)
 
 
 def compare(known: Mapping[str, PKey], shown: PKey, whose: str) -> None:
