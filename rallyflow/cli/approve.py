@@ -36,7 +36,7 @@ def command(
     rallyflow resume                         then go on (without an answer, a failed step is tried again)
     """  # noqa: D301 - \b is click's mark
     from rallyflow.cli import asking
-    from rallyflow.engine.locks import is_live
+    from rallyflow.engine.locks import is_worked_on
 
     place = Home.find(home)
     reader = open_reader(place)
@@ -52,7 +52,7 @@ def command(
         print_json({"run": record.id, "step": question.step.id, "approved": answer.approved, "values": answer.values})
         return Exit.OK
     say(f"{question.step.id}: {'approved' if answer.approved else 'rejected'}")
-    following = "watch" if is_live(place.run(record.id)) else "resume"  # a live run takes the answer up by itself
+    following = "watch" if is_worked_on(place.run(record.id)) else "resume"  # a live run takes the answer up by itself
     say(f"{colour('next', 'cyan')}: rallyflow {following} {record.id}")
     return Exit.OK
 

@@ -14,7 +14,7 @@ from rallyflow.cli.options import home_option, json_option, open_reader, run_arg
 from rallyflow.cli.output import colour, print_json, say
 from rallyflow.engine.abandoning import abandon, check_open
 from rallyflow.engine.control import STOP_ASKED
-from rallyflow.engine.locks import is_live
+from rallyflow.engine.locks import is_worked_on
 from rallyflow.engine.messages import Stop
 from rallyflow.engine.session import Ending
 from rallyflow.errors import Exit, UsageError
@@ -47,7 +47,7 @@ def command(run: str, safely: bool, no_wait: bool, home: str | None, as_json: bo
     check_open(record)
     stage = Stop.SAFELY if safely else Stop.NOW
     ending = None
-    if record.state is RunState.RUNNING and is_live(place.run(record.id)):
+    if record.state is RunState.RUNNING and is_worked_on(place.run(record.id)):
         last = reader.last_event()
         _ask(reader, record.id, stage)
         if no_wait:

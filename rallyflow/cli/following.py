@@ -9,7 +9,7 @@ from rallyflow.cli.ending import exit_code, say_ending
 from rallyflow.cli.live import EventLines, Lines
 from rallyflow.cli.output import colour, say
 from rallyflow.engine.answering import plan_as_it_went
-from rallyflow.engine.locks import is_live
+from rallyflow.engine.locks import is_worked_on
 from rallyflow.engine.session import Ending, read_plan, values_so_far
 from rallyflow.engine.undo import NotRemoved
 from rallyflow.errors import Exit, LeftBehind
@@ -100,7 +100,7 @@ class Following:
         if self._state is RunState.RUNNING and now < self._next_pulse:
             return True
         self._next_pulse = now + _PULSE
-        return is_live(self._directory)
+        return is_worked_on(self._directory)
 
 
 class _Told:

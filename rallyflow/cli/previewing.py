@@ -11,7 +11,7 @@ from rallyflow.cli.output import colour, printable, say
 from rallyflow.errors import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from rallyflow.engine.forecast import Forecast, StepForecast
@@ -49,8 +49,8 @@ def foresee(reuse: Reuse, reader: JournalReader, workers: int) -> Forecast:
     return forecast(reuse.plan, workers=workers, seconds=seconds, earlier=reuse.outlook, why=reuse.why)
 
 
-def say_preview(foreseen: Forecast, reuse: Reuse) -> None:
-    """Print, as talk, what is about to happen."""
+def say_preview(foreseen: Forecast, gone: Iterable[str] = ()) -> None:
+    """Print, as talk, what is about to happen; `gone` are the steps that the run has had until now."""
     from rallyflow.units import format_duration
 
     groups = grouped(foreseen)
@@ -58,7 +58,7 @@ def say_preview(foreseen: Forecast, reuse: Reuse) -> None:
     for group in groups:
         action = colour(f"{group[0].action:<7}", _SHADES[group[0].action])
         say(f"  {action} {_name(group):<{width}}  {colour(printable(group[0].why), 'dim')}".rstrip())
-    for step in reuse.gone:
+    for step in gone:
         say(
             f"  {colour('gone   ', 'yellow')} {step:<{width}}  {colour('what it made is removed with the rest', 'dim')}"
         )

@@ -20,7 +20,7 @@ from rallyflow.cli.options import (
     run_argument,
     workers_option,
 )
-from rallyflow.cli.output import say
+from rallyflow.cli.output import print_json, say
 from rallyflow.errors import Exit, UsageError
 from rallyflow.settings import Home
 
@@ -81,17 +81,21 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     place = Home.find(home)
     reader = open_reader(place)
     record = reader.find(run)
-    text = workflow_of(place, record) if workflow is None else workflow.read_bytes()
     if workflow is None:
-        plan = read_plan(place.run(record.id), record.plan)
+        plan, text = read_plan(place.run(record.id), record.plan), workflow_of(place, record)
+        plan = replace(plan, file=str(record.workflow))  # the plan has it as seen from where the run was started
     else:
-        plan = recompiled(reader, place, record, workflow, given)
+        plan, text = recompiled(reader, place, record, workflow, given), workflow.read_bytes()
     plan = replace(plan, teardown="never") if keep else plan
     known = {step.id: step.name for step in reader.steps(record.id)} | {step.id: step.name for step in plan.steps}
     wanted = _wanted(known, starts, only, failed=failed, edited=workflow is not None)
     decided = look_ahead(reader, place, record, plan, wanted)
+    foreseen = foresee(decided, reader, parallel)
+    if dry_run and as_json:
+        print_json([{"step": each.step.id, "action": each.action, "why": each.why} for each in foreseen.steps])
+        return Exit.OK
     say(f"a new run of {plan.name}, with what counts of run {record.id}:")
-    say_preview(foresee(decided, reader, parallel), decided)
+    say_preview(foreseen)
     if dry_run:
         return Exit.OK
     if not decided.runs:

@@ -89,7 +89,7 @@ def _with(
     plan = recompiled(reader, home, run, workflow, given)
     decided = look_ahead(reader, home, run, plan, Wanted())
     say(f"run {run.id} goes on by {workflow}:")
-    say_preview(foresee(decided, reader, workers), decided)
+    say_preview(foresee(decided, reader, workers), decided.gone)
     confirm_removal(decided, reader, run)
     reader.journal.close()
 

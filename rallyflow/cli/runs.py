@@ -14,6 +14,9 @@ from rallyflow.model.states import RunState
 from rallyflow.settings import Home
 from rallyflow.units import format_duration
 
+DEAD = "dead"
+"""What a run is shown as that the journal has as running, but no process works on."""
+
 
 @click.command("runs", short_help="list the runs")
 @home_option
@@ -33,10 +36,10 @@ def command(home: str | None, as_json: bool) -> Exit:
 
 def shown_state(place: Home, run: RunRecord) -> str:
     """Return a run's state; `dead` for one that the journal has as running but no process works on."""
-    from rallyflow.engine.locks import is_live
+    from rallyflow.engine.locks import is_worked_on
 
-    if run.state is RunState.RUNNING and not is_live(place.run(run.id)):
-        return "dead"
+    if run.state is RunState.RUNNING and not is_worked_on(place.run(run.id)):
+        return DEAD
     return run.state
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
 
 from rallyflow.cli.options import home_option, json_option, open_reader, run_argument
 from rallyflow.cli.output import colour, print_json, print_table, say
-from rallyflow.cli.runs import shown_state
+from rallyflow.cli.runs import DEAD, shown_state
 from rallyflow.errors import Exit
 from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
+from rallyflow.model.states import StepState
 from rallyflow.settings import Home
 from rallyflow.units import format_bytes, format_duration
 
+_IN_FLIGHT = frozenset({StepState.READY, StepState.RUNNING, StepState.RETRYING, StepState.REVIVING})
 _COLUMNS = ("step", "uses", "state", "attempt", "took", "cpu", "memory", "why")
 
 
@@ -30,6 +32,8 @@ def command(run: str, home: str | None, as_json: bool) -> Exit:
     record = reader.find(run)
     steps, resources, parts = reader.steps(record.id), reader.resources(record.id), reader.parts(record.id)
     state = shown_state(place, record)
+    if state == DEAD:  # nothing of it is running any more
+        steps = [replace(step, state=StepState.INTERRUPTED) if step.state in _IN_FLIGHT else step for step in steps]
     if as_json:
         print_json(
             {
@@ -88,10 +92,9 @@ def _step_row(step: StepRecord) -> tuple[Any, ...]:
     cpu = format_duration(step.cpu_s) if step.cpu_s else "-"
     memory = format_bytes(step.memory_bytes) if step.memory_bytes else "-"
     why = f"{step.error['code']} {step.error['what']}" if step.error else step.reason
-    hint = f" (hint: {step.error['hint']})" if step.error.get("hint") else ""
     if step.origin is not None:
         why = f"taken over from run {step.origin}" + (f"; {why}" if why else "")
-    return step.id, step.uses, step.state, step.attempt, took, cpu, memory, (why + hint) or "-"
+    return step.id, step.uses, step.state, step.attempt, took, cpu, memory, why or "-"
 
 
 def _rows(parts: Sequence[Part]) -> dict[str, int]:

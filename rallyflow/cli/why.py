@@ -16,9 +16,8 @@ from rallyflow.settings import Home
 from rallyflow.units import format_duration
 
 if TYPE_CHECKING:
-    from rallyflow.engine.reasons import Reasons
+    from rallyflow.engine.reasons import Other, Reasons
     from rallyflow.journal.reader import JournalReader
-    from rallyflow.model.plan import Plan
     from rallyflow.model.records import Attempt, RunRecord
 
 
@@ -64,33 +63,35 @@ def command(run: str, step: str, against: str | None, workflow: Path | None, hom
 
 def _others(
     reader: JournalReader, home: Home, run: RunRecord, against: str | None, workflow: Path | None
-) -> list[tuple[str, Plan]]:
-    """Return the plans that a step is compared with, each with a name for it."""
+) -> list[Other]:
+    """Return the plans that a step is compared with."""
     from rallyflow.cli.previewing import recompiled
+    from rallyflow.engine.reasons import Other
     from rallyflow.engine.revising import earlier_plan
     from rallyflow.errors import StorageError
 
     if workflow is not None:
-        return [(str(workflow), recompiled(reader, home, run, workflow, {}))]
+        return [Other(str(workflow), recompiled(reader, home, run, workflow, {}), later=True)]
     before = list(_earlier_plans(home, run))
     other = reader.find(against) if against is not None else _run_before(reader, run)
     if other is not None:
         try:
-            before.append((f"run {other.id}", earlier_plan(reader, home, other)))
+            before.append(Other(f"run {other.id}", earlier_plan(reader, home, other)))
         except StorageError:
             if against is not None:
                 raise
     return before
 
 
-def _earlier_plans(home: Home, run: RunRecord) -> list[tuple[str, Plan]]:
+def _earlier_plans(home: Home, run: RunRecord) -> list[Other]:
     """Return the plans that the run went by before it was resumed with an edited workflow."""
+    from rallyflow.engine.reasons import Other
     from rallyflow.engine.session import plan_files, read_plan
 
     files = plan_files(home.run(run.id))
     earlier = files[: files.index(run.plan)] if run.plan in files else []
     called = "this run before it was resumed with an edited file"
-    return [(f"{called} ({name})", read_plan(home.run(run.id), name)) for name in earlier]
+    return [Other(f"{called} ({name})", read_plan(home.run(run.id), name)) for name in earlier]
 
 
 def _run_before(reader: JournalReader, run: RunRecord) -> RunRecord | None:

@@ -135,7 +135,7 @@ class Expansion:
         """Return the step of the plan that a cell is."""
         spec, kind = draft.spec, draft.kind
         needs = cell.needs or ((self.gate,) if self.gate else ())
-        upstream = [self.plan.fingerprint(name) for name in needs]
+        upstream = sorted(self.plan.fingerprint(name) for name in needs)  # in whatever order the file has them
         components = {
             "type": f"{spec.uses} {kind.version}",
             "inputs": digest([cell.inputs, cell.matrix, [[list(place.path), place.source] for place in cell.deferred]]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from rallyflow.engine.answering import is_done
+from rallyflow.engine.answering import done_steps, is_done
 from rallyflow.engine.session import resumed_view
 from rallyflow.engine.simulation import Foreseen, simulate
 from rallyflow.engine.view import View, new_view
@@ -61,7 +61,8 @@ def forecast(
     """
     known = {step.id: found for step in plan.steps if (found := time_of(step, seconds)) is not None}
     records = {step.id: step for step in earlier or ()}
-    timed = all(step.id in known or step.inline or _is_done(step, records.get(step.id)) for step in plan.steps)
+    done = done_steps(plan, earlier or ())
+    timed = all(step.id in known or step.inline or step.id in done for step in plan.steps)
     # without times the chain of most steps is what can be said, whoever is free to run them
     view = _view(plan, earlier, workers if timed else len(plan.steps))
     times = known if timed else {step.id: known.get(step.id, 0.0 if step.inline else 1.0) for step in plan.steps}
@@ -69,7 +70,9 @@ def forecast(
     critical, started = frozenset(foreseen.critical), frozenset(foreseen.started)
     steps = []
     for step in plan.steps:
-        action, reason = _decision(step, foreseen, records.get(step.id), begins=step.id in started)
+        action, reason = _decision(
+            step, foreseen, records.get(step.id), begins=step.id in started, done=step.id in done
+        )
         reason = (why or {}).get(step.id, "") if action is Action.RUN and why is not None else reason
         on_path = action is Action.RUN and step.id in critical
         steps.append(StepForecast(step, action, reason, known.get(step.id), on_path))
@@ -80,14 +83,12 @@ def _view(plan: Plan, earlier: Sequence[StepRecord] | None, workers: int) -> Vie
     return new_view(plan, workers=workers) if earlier is None else resumed_view(plan, list(earlier), workers)
 
 
-def _is_done(step: PlannedStep, record: StepRecord | None) -> bool:
-    return record is not None and is_done(step, record.state)
-
-
-def _decision(step: PlannedStep, foreseen: Foreseen, record: StepRecord | None, *, begins: bool) -> tuple[Action, str]:
+def _decision(
+    step: PlannedStep, foreseen: Foreseen, record: StepRecord | None, *, begins: bool, done: bool
+) -> tuple[Action, str]:
     if step.id in foreseen.skipped:
         return Action.SKIP, foreseen.skipped[step.id]
-    if record is not None and is_done(step, record.state):
+    if record is not None and done:
         if begins:
             return Action.VERIFY, f"it has {record.state}; what it made is probed before it is used again"
         return Action.REUSE, f"it has {record.state}"
@@ -95,6 +96,8 @@ def _decision(step: PlannedStep, foreseen: Foreseen, record: StepRecord | None, 
 
 
 def _why_run(step: PlannedStep, record: StepRecord | None) -> str:
+    if record is not None and is_done(step, record.state):
+        return "what it needs runs again"
     if record is not None and record.attempt:
         return f"it was {record.state}" + (f": {record.reason}" if record.reason else "")
     if step.foreach is not None:

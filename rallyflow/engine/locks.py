@@ -12,12 +12,23 @@ import os
 import socket
 import time
 from pathlib import Path
+from typing import TypedDict
 
 from rallyflow.errors import RunLocked, TransientError
+from rallyflow.model.ids import RunId
 from rallyflow.processes import ALIVE
 
 ENGINE = "engine.lock"
 _A_LOOK = 0.1  # seconds, and far more than `is_live` takes
+
+
+class Owner(TypedDict, total=False):
+    """Who has the lock of a run, as it stands in the file; `user` is another run that uses what this one has left."""
+
+    pid: int
+    host: str
+    since: float
+    user: RunId | None
 
 
 class RunLock:
@@ -28,27 +39,31 @@ class RunLock:
         self._path = directory / ENGINE
         self._descriptor = -1
 
-    def take(self) -> None:
-        """Take the lock; RunLocked, with who has it, when another process lives that has it."""
+    def take(self, user: RunId | None = None) -> None:
+        """Take the lock; RunLocked, with who has it, when another process lives that has it.
+
+        `user` is another run that uses what this one has left, and keeps everybody else away from it meanwhile.
+        """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if not _try(descriptor):
-            owner = os.read(descriptor, 4096).decode(errors="replace")
+            owner = _owner(descriptor)
             os.close(descriptor)
             run = self._path.parent.name
+            working = owner.get("user") or run
+            what = "works on" if working == run else f"works on the run {working}, which uses"
             raise RunLocked(
-                f"another process works on the run {run}: {_describe(owner)}",
-                hint=f"follow it with `rallyflow watch {run}`, or stop it with `rallyflow cancel {run}`",
+                f"another process {what} the run {run}: {_describe(owner)}",
+                hint=f"follow it with `rallyflow watch {working}`, or stop it with `rallyflow cancel {working}`",
             ) from None
         os.ftruncate(descriptor, 0)
-        os.write(
-            descriptor,
-            json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}).encode(),
-        )
+        owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time(), "user": user}
+        os.write(descriptor, json.dumps(owner).encode())
         self._descriptor = descriptor
 
     def release(self) -> None:
         """Give the lock back."""
         if self._descriptor >= 0:
+            os.ftruncate(self._descriptor, 0)  # whoever is next has not written yet when others look
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -68,18 +83,29 @@ def _try(descriptor: int) -> bool:
 
 
 def is_live(directory: Path) -> bool:
+    """Whether a live process has to do with the run in this folder: it is its engine, or uses what the run has left."""
+    return _holder(directory) is not None
+
+
+def is_worked_on(directory: Path) -> bool:
     """Whether a live process is the engine of the run in this folder."""
+    holder = _holder(directory)
+    return holder is not None and not holder.get("user")
+
+
+def _holder(directory: Path) -> Owner | None:
+    """Return who has the lock of a run; None when nobody has."""
     try:
         descriptor = os.open(directory / ENGINE, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
+        return _owner(descriptor)
     finally:
         os.close(descriptor)
-    return False
+    return None
 
 
 def wait_for_the_dead(directory: Path, seconds: float = 15.0) -> None:
@@ -103,10 +129,17 @@ def wait_for_the_dead(directory: Path, seconds: float = 15.0) -> None:
         os.close(descriptor)
 
 
-def _describe(owner: str) -> str:
+def _owner(descriptor: int) -> Owner:
+    """Return who has taken a lock, as it has written; nothing when it has not got that far."""
     try:
-        data = json.loads(owner)
+        owner: Owner = json.loads(os.read(descriptor, 4096))
     except ValueError:
+        return {}
+    return owner
+
+
+def _describe(owner: Owner) -> str:
+    if not owner:
         return "just started"
-    since = time.strftime("%H:%M:%S", time.localtime(data["since"]))
-    return f"process {data['pid']} on {data['host']}, since {since}"
+    since = time.strftime("%H:%M:%S", time.localtime(owner["since"]))
+    return f"process {owner['pid']} on {owner['host']}, since {since}"

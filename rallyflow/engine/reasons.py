@@ -15,6 +15,15 @@ from rallyflow.model.states import StepState
 
 
 @dataclass(frozen=True, slots=True)
+class Other:
+    """A plan to compare a step with: one from before, or one that the run may go by later."""
+
+    name: str  # in words
+    plan: Plan
+    later: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """What is different between a step and the same one in another plan; nothing when the outcome would count there."""
 
@@ -40,11 +49,11 @@ def reasons(
     plan: Plan,
     records: Sequence[StepRecord],
     events: Sequence[Event],
-    others: Sequence[tuple[str, Plan]],
+    others: Sequence[Other],
 ) -> Reasons:
     """Return why a step of a run is as it is.
 
-    `plan` is that of the run as it went, `events` are those of the step, `others` are the plans to compare it with.
+    `plan` is that of the run as it went, `events` are those of the step.
     """
     by_id = {record.id: record for record in records}
     planned = plan.step(step.id)
@@ -91,12 +100,13 @@ def _what(step: StepRecord) -> str:
     return f"{step.error['code']} {step.error['what']}" if step.error else step.reason
 
 
-def _comparisons(planned: PlannedStep, others: Sequence[tuple[str, Plan]]) -> Iterator[Comparison]:
-    for name, plan in others:
-        other = next((step for step in plan.steps if step.id == planned.id), None)
-        if other is None:
-            yield Comparison(name, ("it is not there",))
-        elif other.fingerprint == planned.fingerprint:
-            yield Comparison(name, ())
+def _comparisons(planned: PlannedStep, others: Sequence[Other]) -> Iterator[Comparison]:
+    for other in others:
+        found = next((step for step in other.plan.steps if step.id == planned.id), None)
+        if found is None:
+            yield Comparison(other.name, ("it is not there",))
+        elif found.fingerprint == planned.fingerprint:
+            yield Comparison(other.name, ())
         else:
-            yield Comparison(name, tuple(str(change) for change in changes(other, planned)))
+            different = changes(planned, found) if other.later else changes(found, planned)
+            yield Comparison(other.name, tuple(str(change) for change in different))

@@ -44,6 +44,12 @@ class Decision:
     kept: StepRecord | None
     why: str
     anew: bool = False  # it had done something that counts no more
+    skipped: StepRecord | None = None  # by its own condition, which is asked again without harm to what it led to
+
+    @property
+    def stays(self) -> bool:
+        """Whether what comes after it has nothing new to expect."""
+        return self.kept is not None or self.skipped is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class Reuse:
     plan: Plan
     decisions: Mapping[StepId, Decision]
     gone: tuple[StepId, ...] = ()  # steps of the earlier run that the plan does not have
+    decided: frozenset[StepId] = frozenset()  # kept failures that pause, for which the plan has what a person decided
 
     @property
     def kept(self) -> list[StepRecord]:
@@ -60,12 +67,21 @@ class Reuse:
         return [decision.kept for decision in self.decisions.values() if decision.kept is not None]
 
     @property
+    def skipped(self) -> list[StepRecord]:
+        """The records of what was skipped by its own condition, and will be again."""
+        return [decision.skipped for decision in self.decisions.values() if decision.skipped is not None]
+
+    @property
     def unexpanded(self) -> Plan:
-        """The plan as its file has it: without the steps that foreach steps have become."""
+        """The plan as its file has it: without what only the run knew."""
         parents = {step.id for step in self.plan.steps if step.foreach is not None}
         cells = {cell for parent in parents for cell in self.plan.groups.get(parent, ())}
         groups = {name: ids for name, ids in self.plan.groups.items() if name not in parents}
-        steps = tuple(step for step in self.plan.steps if step.id not in cells)
+        steps = tuple(
+            replace(step, on_failure="pause") if step.id in self.decided else step
+            for step in self.plan.steps
+            if step.id not in cells
+        )
         return replace(self.plan, steps=steps, groups=groups)
 
     @property
@@ -76,15 +92,19 @@ class Reuse:
     @property
     def outlook(self) -> list[StepRecord]:
         """The steps as they stand when this is what counts: kept, or still to do."""
-        return [
-            decision.kept or StepRecord(RunId(""), step.id, step.name, step.uses, StepState.PLANNED)
-            for step, decision in ((step, self.decisions[step.id]) for step in self.plan.steps)
-        ]
+        return [self._outlook_of(step) for step in self.plan.steps]
+
+    def _outlook_of(self, step: PlannedStep) -> StepRecord:
+        decision = self.decisions[step.id]
+        record = decision.kept or decision.skipped
+        if record is None:
+            return StepRecord(RunId(""), step.id, step.name, step.uses, StepState.PLANNED)
+        return replace(record, origin=record.origin or record.run)
 
     @property
     def runs(self) -> list[StepId]:
         """The steps that run."""
-        return [step for step, decision in self.decisions.items() if decision.kept is None]
+        return [step for step, decision in self.decisions.items() if not decision.stays]
 
 
 def reuse(plan: Plan, before: Plan, records: Sequence[StepRecord], wanted: Wanted) -> Reuse:
@@ -96,7 +116,8 @@ def reuse(plan: Plan, before: Plan, records: Sequence[StepRecord], wanted: Wante
         decided = _without_the_rest(decided, deciding.decisions, wanted.chosen)
     names = {step.id for step in decided.steps}
     gone = tuple(step.id for step in records if step.id not in names)
-    return Reuse(decided, {step: deciding.decisions[step] for step in (each.id for each in decided.steps)}, gone)
+    decisions = {step.id: deciding.decisions[step.id] for step in decided.steps}
+    return Reuse(decided, decisions, gone, frozenset(deciding.decided & names))
 
 
 @dataclass(slots=True)
@@ -108,6 +129,7 @@ class _Deciding:
     steps: list[PlannedStep] = field(default_factory=list)
     groups: dict[str, tuple[StepId, ...]] = field(default_factory=dict)
     decisions: dict[StepId, Decision] = field(default_factory=dict)
+    decided: set[StepId] = field(default_factory=set)
 
     def run(self) -> None:
         self.groups = dict(self.plan.groups)
@@ -121,14 +143,30 @@ class _Deciding:
                     self._decide(cell)
 
     def _decide(self, planned: PlannedStep) -> None:
-        self.steps.append(planned)
         record = self.records.get(planned.id)
-        why = self._why_it_runs(planned, record)
+        decided = self._as_decided(planned)
+        why = self._why_it_runs(decided, record)
         if why is None and record is not None:
+            self.steps.append(decided)
+            if decided is not planned:
+                self.decided.add(planned.id)
             self.decisions[planned.id] = Decision(record, f"it has {record.state}")
         else:
-            anew = record is not None and (is_done(planned, record.state) or record.fingerprint != planned.fingerprint)
-            self.decisions[planned.id] = Decision(None, why or "", anew)
+            self.steps.append(planned)
+            anew = record is not None and (is_done(decided, record.state) or record.fingerprint != planned.fingerprint)
+            self.decisions[planned.id] = Decision(None, why or "", anew, self._skipped(planned, record))
+
+    def _as_decided(self, planned: PlannedStep) -> PlannedStep:
+        """Return a step with what a person has decided about its failure, which counts while it is as it was."""
+        old = self.before.get(planned.id)
+        if (
+            old is None
+            or planned.on_failure != "pause"
+            or old.on_failure == "pause"
+            or old.fingerprint != planned.fingerprint
+        ):
+            return planned
+        return replace(planned, on_failure=old.on_failure)
 
     def _why_it_runs(self, planned: PlannedStep, record: StepRecord | None) -> str | None:
         """Return why a step runs; None when it keeps its outcome."""
@@ -147,8 +185,15 @@ class _Deciding:
         return None if selection is Selection.ONLY else self._why_again(planned)
 
     def _why_again(self, planned: PlannedStep) -> str | None:
-        again = next((step for step in self._needs(planned) if self.decisions[step].kept is None), None)
+        running = (step for step in self._needs(planned) if not self.decisions[step].stays)
+        again = next(running, None)
         return f"{again} runs again" if again is not None else None
+
+    def _skipped(self, planned: PlannedStep, record: StepRecord | None) -> StepRecord | None:
+        if record is None or record.state is not StepState.SKIPPED or planned.id in self.wanted.chosen:
+            return None
+        same = record.fingerprint == planned.fingerprint and self._why_again(planned) is None
+        return record if same else None
 
     def _what_changed(self, planned: PlannedStep) -> str:
         old = self.before.get(planned.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from rallyflow.engine.answering import plan_as_it_went
+from rallyflow.engine.answering import as_decided, plan_as_it_went
 from rallyflow.engine.locks import wait_for_the_dead
 from rallyflow.engine.reopening import replanned, taken_over
 from rallyflow.engine.reuse import Reuse, Wanted, reuse
@@ -56,10 +56,10 @@ def resume_with(
         if not decided.runs and record.state is not RunState.RUNNING:
             raise UsageError(f"nothing of run {run} would run: the workflow asks for nothing that is not done")
         secrets = read_secrets(plan.secrets, base=Path(plan.file).absolute().parent)
-        with borrowed(home, decided.plan, decided.kept):
+        new = new_record(run, plan, workflow_text)
+        with borrowed(home, run, decided.plan, decided.kept):
             with guarded(session.place.directory):
                 name = write_plan(session.place.directory, plan, workflow_text)
-            new = new_record(run, plan, workflow_text)
             body = {
                 "plan": name,
                 "workflow": str(new.workflow),
@@ -67,9 +67,11 @@ def resume_with(
                 "provenance": new.provenance,
             }
             parts = [replace(part, path=part.path.relative_to(home.root)) for part in session.reader.parts(run)]
+            steps, answers = session.reader.steps(run), session.reader.answers(run)
+            session.book(replanned(run, decided, steps, answers, parts, body, workers), listener)
             steps = session.reader.steps(run)
-            session.book(replanned(run, decided, steps, parts, body, workers), listener)
-            return session.go_on(decided.plan, session.reader.steps(run), secrets, workers, listener, signals)
+            going = as_decided(decided.plan, steps, session.reader.answers(run))
+            return session.go_on(going, steps, secrets, workers, listener, signals)
 
 
 def rerun(
@@ -83,13 +85,13 @@ def rerun(
     plan = decided.plan
     secrets = read_secrets(plan.secrets, base=Path(plan.file).absolute().parent)
     new = new_run_id()
+    record = new_record(new, plan, workflow_text, run)
     session = Session(home, new)
-    with borrowed(home, plan, [replace(step, origin=step.origin or step.run) for step in decided.kept]):
+    with borrowed(home, new, plan, [replace(step, origin=step.origin or step.run) for step in decided.kept]):
         with guarded(home.root):
             prepare(home, session.place.directory, decided.unexpanded, workflow_text)
         with session.entered():
-            record = new_record(new, plan, workflow_text, run)
-            taken = taken_over(new, decided)
+            taken = taken_over(new, decided, session.reader.answers(run))
             for event in (session.journal.create_run(record, plan, taken, workers=workers), *taken):
                 listener.happened(event)
             return session.go_on(plan, session.reader.steps(new), secrets, workers, listener, signals)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def save(path: Path, plan: Plan, workflow: bytes) -> None:
         "workflow": workflow.decode(errors="replace"),
         "files": {str(Path(name).absolute()): seal for name, seal in plan.files.items()},
         "types": {uses: plugins.step_type(uses).version for uses in sorted({step.uses for step in plan.steps})},
-        "plan": plan_to_json(plan),
+        "plan": plan_to_json(replace(plan, file=str(Path(plan.file).absolute()))),  # it may be run from anywhere
     }
     text = json.dumps(content, default=str, sort_keys=True)
     seal = hashlib.sha256(text.encode()).hexdigest()

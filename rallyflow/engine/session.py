@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rallyflow.engine.answering import is_done, plan_as_it_went, was_in_flight
+from rallyflow.engine.answering import done_steps, plan_as_it_went, standing, was_in_flight
 from rallyflow.engine.locks import RunLock, wait_for_the_dead
 from rallyflow.engine.provenance import provenance
-from rallyflow.engine.reopening import as_they_stand, reopened
+from rallyflow.engine.reopening import as_they_stand, given_up, reopened
 from rallyflow.engine.runner import Runner
 from rallyflow.engine.secrets import read_secrets
 from rallyflow.engine.signals import Signals
@@ -24,6 +24,7 @@ from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, new_view
 from rallyflow.errors import StorageError, UsageError
 from rallyflow.journal.event import Event
+from rallyflow.journal.fold import storable
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal, guarded
 from rallyflow.masking import Mask
@@ -141,15 +142,16 @@ def begin(
 ) -> Ending:
     """Start a run of a plan and see it through.
 
-    Raises UsageError for missing secrets, StorageError or DiskFull when the home can't be written.
+    Raises UsageError for missing secrets and a path that is not UTF-8, StorageError or DiskFull when the home can't
+    be written.
     """
     secrets = read_secrets(plan.secrets, base=Path(plan.file).absolute().parent)
     run = new_run_id()
+    record = new_record(run, plan, workflow_text)
     session = Session(home, run)
     with guarded(home.root):
         prepare(home, session.place.directory, plan, workflow_text)
     with session.entered():
-        record = new_record(run, plan, workflow_text)
         listener.happened(session.journal.create_run(record, plan, workers=workers))
         values = values_so_far(plan, run, session.place.directory, secrets)
         return session.execute(plan, new_view(plan, workers=workers), values, listener, signals)
@@ -170,7 +172,7 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         secrets = read_secrets(plan.secrets, base=record.workflow.parent)
         plan = plan_as_it_went(plan, steps, answers)
         _check_resumable(record, plan, steps)
-        with borrowed(home, plan, steps):
+        with borrowed(home, run, plan, steps):
             events = reopened(run, plan, steps, answers, workers)
             session.book(events, listener)
             return session.go_on(plan, as_they_stand(steps, events), secrets, workers, listener, signals)
@@ -192,17 +194,7 @@ def destroy(
         count = len(with_contents(session.reader.resources(run), only))
         left = session.tear_down(listener, only)
         if session.reader.run(run).state is RunState.RUNNING:
-            session.journal.record(
-                [
-                    Event(
-                        "run_ended",
-                        run,
-                        state=RunState.INTERRUPTED,
-                        time_ns=time.time_ns(),
-                        body={"reason": "destroyed"},
-                    )
-                ]
-            )
+            session.journal.record(given_up(run, session.reader.steps(run)))
         return count, left
 
 
@@ -211,32 +203,37 @@ def resumed_view(plan: Plan, steps: Sequence[StepRecord], workers: int) -> View:
     return new_view(
         plan,
         workers=workers,
-        done=_done(plan, steps),
+        done=done_steps(plan, steps),
         attempts={step.id: step.attempt for step in steps},
         paused=frozenset(step.id for step in steps if was_in_flight(step)),
         revive=_to_revive(plan, steps),
     )
 
 
-def _done(plan: Plan, steps: Sequence[StepRecord]) -> dict[StepId, StepState]:
-    planned = {step.id: step for step in plan.steps}
-    return {step.id: step.state for step in steps if is_done(planned[step.id], step.state)}
-
-
 def _to_revive(plan: Plan, steps: Sequence[StepRecord]) -> frozenset[StepId]:
-    """Return the finished steps that left something which the open ones may use."""
-    done = _done(plan, steps)
-    needed = _ancestors_of_open(plan, done)
-    return frozenset(
-        step.id
-        for step in plan.steps
-        if step.revivable and step.id in needed and done.get(step.id) is StepState.SUCCEEDED
-    )
+    """Return the finished steps that left something which open ones use: those need them, or what they stand on does.
+
+    What only passes values on, such as the gate of a workflow, is looked through; a benchmark that is done is not.
+    """
+    done = done_steps(plan, steps)
+    by_id = {step.id: step for step in plan.steps}
+    todo = [step.id for step in plan.steps if step.id not in done]
+    found: set[StepId] = set()
+    looked_at: set[str] = set()  # a need that many steps share may be a group of many
+    while todo:
+        needs = set(by_id[todo.pop()].needs) - looked_at
+        looked_at |= needs
+        for step in (step for need in needs for step in plan.groups.get(need, (StepId(need),))):
+            planned = by_id[step]
+            if step in done and step not in found and (planned.revivable or planned.inline):
+                found.add(step)
+                todo.append(step)
+    return frozenset(step for step in found if by_id[step].revivable and done[step] is StepState.SUCCEEDED)
 
 
 @contextmanager
-def borrowed(home: Home, plan: Plan, steps: Sequence[StepRecord]) -> Iterator[None]:
-    """Use, inside the block, what other runs left running for steps that were taken over from them.
+def borrowed(home: Home, run: RunId, plan: Plan, steps: Sequence[StepRecord]) -> Iterator[None]:
+    """Let a run use, inside the block, what other runs left running for steps that were taken over from them.
 
     Meanwhile nobody can resume, destroy or use those runs. RunLocked when somebody does already.
     """
@@ -246,18 +243,24 @@ def borrowed(home: Home, plan: Plan, steps: Sequence[StepRecord]) -> Iterator[No
         for origin in sorted(origins):
             if home.run(origin).is_dir():
                 lock = RunLock(home.run(origin))
-                lock.take()
+                lock.take(run)
                 stack.callback(lock.release)
         yield
 
 
 def new_record(run: RunId, plan: Plan, workflow_text: bytes, parent: RunId | None = None) -> RunRecord:
-    """Return the record of a run that begins now."""
+    """Return the record of a run that begins now; UsageError for a workflow whose path can't be kept in it."""
+    workflow = Path(plan.file).absolute()
+    if storable(str(workflow)) != str(workflow):
+        raise UsageError(
+            f"the path {storable(str(workflow))} is not UTF-8, and can't be kept in the journal",
+            hint="give the folder another name, or copy the workflow to another one",
+        )
     return RunRecord(
         id=run,
         name=plan.name,
         state=RunState.RUNNING,
-        workflow=Path(plan.file).absolute(),
+        workflow=workflow,
         created_ns=time.time_ns(),
         params=plan.params,
         provenance=provenance(workflow_text),
@@ -276,28 +279,11 @@ def read_plan(directory: Path, name: str = FIRST_PLAN) -> Plan:
         ) from error
 
 
-def _ancestors_of_open(plan: Plan, done: Mapping[StepId, StepState]) -> set[StepId]:
-    by_id = {step.id: step for step in plan.steps}
-    todo = [step.id for step in plan.steps if step.id not in done]
-    found: set[StepId] = set()
-    looked_at: set[str] = set()  # a need that many steps share may be a group of many
-    while todo:
-        needs = set(by_id[todo.pop()].needs) - looked_at
-        looked_at |= needs
-        for need in needs:
-            for step in plan.groups.get(need, (StepId(need),)):
-                if step not in found:
-                    found.add(step)
-                    todo.append(step)
-    return found
-
-
 def _check_resumable(run: RunRecord, plan: Plan, steps: list[StepRecord]) -> None:
-    planned = {step.id: step for step in plan.steps}
-    if run.state is not RunState.RUNNING and all(is_done(planned[step.id], step.state) for step in steps):
+    if run.state is not RunState.RUNNING and len(standing(plan, steps)) == len(steps):
         raise UsageError(
             f"run {run.id} has {run.state}: there is nothing to resume",
-            hint=f"look at it with `rallyflow show {run.id}`, or start anew with `rallyflow apply`",
+            hint=f"look at it with `rallyflow show {run.id}`, or run a part of it again with `rallyflow rerun`",
         )
 
 

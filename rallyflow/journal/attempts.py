@@ -33,6 +33,8 @@ def _after(attempt: Attempt, event: Event) -> Attempt:
     body = event.body
     if event.kind in ("retry", "reopened"):
         return attempt if attempt.again else replace(attempt, again=body.get("reason") or "by `rallyflow resume`")
+    if event.kind == "interrupted" and attempt.state is not StepState.RUNNING:
+        return attempt  # it had ended, and waited to be tried again
     return replace(
         attempt,
         state=StepState(event.state),

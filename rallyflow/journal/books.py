@@ -15,6 +15,7 @@ from rallyflow.journal.fold import (
     RESOURCE_DELETED,
     RESOURCE_INTENDED,
     dump,
+    storable,
 )
 from rallyflow.journal.portable import portable
 from rallyflow.journal.reader import JournalReader
@@ -144,7 +145,7 @@ class ProgressBook:
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
-                        *(self._run, each.step, each.attempt, each.done, each.total, each.note),
+                        *(self._run, each.step, each.attempt, each.done, each.total, storable(each.note)),
                         *(each.cpu_s, each.memory_bytes, each.heard_ns),
                     )
                     for each in readings

@@ -42,6 +42,11 @@ def dump(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), default=str)
 
 
+def storable(text: str) -> str:
+    """Return a text that SQLite can keep: what is no character, as in a file name that is not UTF-8, is written out."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def planned_row(step: PlannedStep, position: int, cell: int = 0) -> tuple[Any, ...]:
     """Return what a plan says of a step, in the order of `PLANNED_COLUMNS`."""
     return step.id, position, cell, step.name, step.uses, dump(step.matrix), step.fingerprint
@@ -66,7 +71,7 @@ def _step(connection: sqlite3.Connection, event: Event) -> None:
             event.time_ns if StepState(event.state).ended else 0,
             dump(body["outputs"]) if "outputs" in body else None,
             dump(body.get("error", {})),
-            body.get("reason", ""),
+            storable(body.get("reason", "")),
             int(body.get("took_s", 0) * 1e9),
             body.get("cpu_s"),
             body.get("memory_bytes"),
@@ -89,7 +94,7 @@ def _paused(connection: sqlite3.Connection, event: Event) -> None:
     connection.execute(
         "UPDATE step SET state = ?, reason = coalesce(?, reason), error = coalesce(?, error) WHERE run = ? AND id = ?",
         (
-            *(event.state, event.body.get("reason")),
+            *(event.state, storable(event.body["reason"]) if "reason" in event.body else None),
             *(dump(event.body["error"]) if "error" in event.body else None, event.run, event.step),
         ),
     )

@@ -35,7 +35,11 @@ _DURATIONS = (
     "SELECT step.id, step.name, step.uses, took_ns FROM step WHERE state = 'succeeded' AND took_ns > 0 "
     "AND run IN (SELECT id FROM run WHERE name = ? ORDER BY rowid DESC LIMIT 10)"
 )
-_ANSWERS = "SELECT step, attempt, time_ns, body FROM event WHERE run = ? AND seq > ? AND kind = 'answered' ORDER BY seq"
+_ANSWERS = (
+    "SELECT step, attempt, time_ns, body FROM event AS answer WHERE run = ? AND seq > ? AND kind = 'answered' "
+    "AND NOT EXISTS (SELECT 1 FROM event WHERE run = answer.run AND step = answer.step AND seq > answer.seq "
+    "AND kind = 'reopened' AND json_extract(body, '$.anew')) ORDER BY seq"
+)
 _CUT_OFF = (
     "SELECT event.step, kind, json_extract(body, '$.fingerprint') FROM event JOIN ("
     "SELECT event.step, max(seq) AS last FROM event WHERE run = ?1 AND kind IN ('intent', 'outcome') AND step IN ("
@@ -159,7 +163,10 @@ class JournalReader:
         return attempts_of(_event(*row) for row in rows)
 
     def answers(self, run: str, *, after: int = 0) -> dict[StepId, Answer]:
-        """Return the last answer of a person to each step that has one, behind a sequence number."""
+        """Return the last answer of a person to each step that has one, behind a sequence number.
+
+        None to a step that was changed since: it was another question.
+        """
         rows = self.journal.query(_ANSWERS, (run, after))
         found = ((step, attempt, time_ns, json.loads(body)) for step, attempt, time_ns, body in rows)
         return {

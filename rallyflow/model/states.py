@@ -69,7 +69,12 @@ TRANSITIONS: dict[StepState, frozenset[StepState]] = {
     ),
     StepState.RETRYING: frozenset({StepState.READY, StepState.CANCELLED, StepState.INTERRUPTED}),
     StepState.REVIVING: frozenset({StepState.SUCCEEDED, StepState.PLANNED, StepState.ERRORED, StepState.CANCELLED}),
-    StepState.SUCCEEDED: frozenset({StepState.REVIVING}),  # on resume, when a later step needs what it made
+    StepState.SUCCEEDED: frozenset(
+        {
+            StepState.REVIVING,  # on resume, when a later step uses what it made
+            StepState.PLANNED,  # on resume, when what it needs runs again
+        }
+    ),
     StepState.FAILED: frozenset({StepState.PLANNED}),  # the rest only by `resume`; these two with `on_failure: pause`
     StepState.INCONCLUSIVE: frozenset({StepState.PLANNED}),
     StepState.ERRORED: frozenset({StepState.PLANNED}),

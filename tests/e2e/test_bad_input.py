@@ -160,6 +160,41 @@ def use_of(cli, auth_url, password, retries=""):
     )
 
 
+PLUGIN = """
+from rallyflow.model.step import Progress, StepModel, StepType
+
+
+class Odd(StepType[StepModel, StepModel]):
+    Inputs = Outputs = StepModel
+
+    def run(self, inputs, context):
+        context.report(Progress(note="at caf\\udce9"))
+        raise FileNotFoundError("caf\\udce9 is not there")
+"""
+
+
+def test_a_step_may_tell_of_a_file_whose_name_is_not_utf_8(cli):
+    (cli.directory / "odd.py").write_text(PLUGIN)
+    folder = cli.directory / "odd-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1\n")
+    (folder / "entry_points.txt").write_text("[rallyflow.steps]\nodd = odd:Odd\n")
+    done = cli.run("apply", cli.workflow(HEAD + "  a: {uses: odd, on_failure: pause}\n"), PYTHONPATH=str(cli.directory))
+    assert done.returncode == Exit.PAUSED, done.stderr
+    assert "is not there" in cli.ok("show")
+    cli.ok("approve", "--reject")
+    again = cli.run("resume", PYTHONPATH=str(cli.directory))
+    assert again.returncode == Exit.FAILED, again.stderr
+
+
+def test_a_workflow_whose_path_is_not_utf_8_is_refused_before_anything_is_written(cli):
+    folder = cli.directory / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    path = cli.workflow(GOOD, f"{folder.name}/good.yaml")
+    refused(cli.run("apply", path), "RF0101", Exit.USAGE, "is not UTF-8", "hint:")
+    assert not cli.home.exists()
+
+
 def test_a_cloud_that_refuses_the_password(cli):
     from pydantic import SecretStr
 

@@ -202,6 +202,7 @@ def test_a_run_that_is_killed_at_any_event_of_its_journal_is_finished_by_one_res
 @pytest.mark.parametrize("share", range(SHARES))
 def test_a_worker_that_is_killed_at_any_event_that_it_writes_costs_one_attempt(trials, events, share):
     mine = [number for number, (kind, step) in enumerate(events, start=1) if kind in BY_WORKERS and step != "own"]
+    hits: list[int] = []
     for number in mine[share::SHARES]:
         trial = trials(number)
         code = trial.apply(f"kill-worker:{number}")
@@ -209,7 +210,12 @@ def test_a_worker_that_is_killed_at_any_event_that_it_writes_costs_one_attempt(t
             assert trial.point(number)[1] in ("own", "outside")
             trial.cli.ok("resume")
         trial.check({step for (step,) in trial.cli.query(FINISHED)})
+        died = trial.cli.query("SELECT count(*) FROM event WHERE json_extract(body, '$.error.code') = 'RF0603'")
+        if died == [(0,)]:  # in this run the event was one of the engine's: parts are booked as time goes by
+            continue
+        hits.append(number)
         write_row("kill-worker", trial.point(number), "tried again" if code == 0 else "resumed")
+    assert hits or not mine[share::SHARES]
 
 
 @pytest.mark.parametrize("step", ["health", "idle[users=1]", "boot"])

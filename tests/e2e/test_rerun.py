@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -176,6 +177,16 @@ def test_a_rerun_runs_what_is_asked_for_and_takes_the_rest_over(cli, failed, opt
     assert steps_of(cli, failed)["judge"]["state"] == "errored"
 
 
+def test_what_comes_after_the_only_step_that_is_run_stays_as_it_was(cli, failed):
+    (cli.directory / "good").touch()
+    cli.ok("resume", failed)
+    trace(cli)
+    done = cli.run("rerun", failed, "--only", "judge")
+    assert done.returncode == 0, done.stderr
+    assert trace(cli) == ["judged"]
+    assert steps_of(cli)["last"]["origin"] == failed
+
+
 def test_a_rerun_of_a_rerun_knows_where_outcomes_came_from(cli, failed):
     (cli.directory / "good").touch()
     cli.ok("rerun", failed, "--failed")
@@ -249,10 +260,122 @@ def test_nobody_removes_or_uses_a_cloud_that_another_run_is_using(cli):
     for refused in (cli.run("destroy", first, "--yes"), cli.run("rerun", first, "--from", "boot")):
         assert refused.returncode == 8
         assert str(process.pid) in refused.stderr
+        assert f"rallyflow watch {run_ids(cli)[1]}" in refused.stderr
+    assert cli.run("watch", first, timeout=30).returncode == 0, "it has ended, whoever uses what it has left"
     (cli.directory / "hold").unlink()
     assert process.wait(timeout=60) == 0
     cli.ok("destroy", first, "--yes")
     assert cli.json("resources") == []
+
+
+def test_a_dead_run_whose_cloud_is_in_use_is_still_dead_and_can_not_be_cancelled_just_now(cli):
+    (cli.directory / "hold").touch()
+    intents = "SELECT count(*) = {} FROM event WHERE kind = 'intent' AND step = 'hold'"
+    process = cli.start("apply", cli.workflow(CLOUD))
+    cli.until(process, intents.format(1))
+    cli.kill(process)
+    (first,) = run_ids(cli)
+    process = cli.start("rerun", "--only", "hold", "--only", "boot")
+    cli.until(process, intents.format(2))
+    assert [run["state"] for run in cli.json("runs")] == ["dead", "running"]
+    refused = cli.run("cancel", first, timeout=30)
+    assert refused.returncode == 8
+    assert f"rallyflow cancel {run_ids(cli)[1]}" in refused.stderr
+    (cli.directory / "hold").unlink()
+    assert process.wait(timeout=60) == 0
+    cli.ok("cancel", first)
+
+
+ACCEPTED = """
+rallyflow: 1
+name: accepted
+steps:
+  a: {uses: shell, on_failure: pause, with: {run: "echo a >> trace; false"}}
+  b: {uses: shell, needs: [a], with: {run: "echo b >> trace"}}
+  c: {uses: shell, needs: [b], with: {run: "echo c >> trace; test -e good"}}
+"""
+
+
+@pytest.fixture
+def accepted(cli):
+    """A run in which the failure of `a` was accepted, and `c` could not be done."""
+    assert cli.run("apply", cli.workflow(ACCEPTED)).returncode == 7
+    cli.ok("approve")
+    assert cli.run("resume").returncode == 4
+    assert trace(cli) == ["a", "b", "c"]
+
+
+@pytest.mark.usefixtures("accepted")
+def test_a_failure_that_was_accepted_stays_so_when_other_steps_are_changed(cli):
+    done = cli.run("resume", "--with", cli.workflow(ACCEPTED.replace("test -e good", "true")))
+    assert done.returncode == 5, done.stderr
+    assert trace(cli) == ["c"]
+    assert {name: step["state"] for name, step in steps_of(cli).items()} == {
+        "a": "failed",
+        "b": "succeeded",
+        "c": "succeeded",
+    }
+    assert cli.run("rerun", "--only", "c").returncode == 5
+    assert trace(cli) == ["c"]
+    assert cli.run("rerun", "--from", "a").returncode == 7, "the step still pauses when it fails"
+
+
+@pytest.mark.usefixtures("accepted")
+def test_a_rerun_that_was_killed_remembers_what_was_accepted(cli):
+    slow = ACCEPTED.replace("test -e good", "test -e good || sleep 600")
+    process = cli.start("rerun", "--with", cli.workflow(slow))
+    cli.until(process, "SELECT count(*) = 2 FROM event WHERE kind = 'intent' AND step = 'c'")
+    cli.kill(process)
+    trace(cli)
+    (cli.directory / "good").touch()
+    assert cli.run("resume").returncode == 5
+    assert trace(cli) == ["c"]
+
+
+@pytest.mark.usefixtures("accepted")
+def test_that_a_failure_was_accepted_says_nothing_of_the_failure_of_a_changed_step(cli):
+    edited = cli.workflow(ACCEPTED.replace("echo a", "echo other"))
+    assert cli.run("resume", "--with", edited).returncode == 7
+    assert cli.run("resume").returncode == 7, "nobody has answered: it is tried again"
+    assert trace(cli) == ["other", "other"]
+
+
+def test_a_changed_question_is_asked_anew(cli):
+    text = """
+rallyflow: 1
+name: gate
+steps:
+  gate: {uses: approve, with: {message: "to staging?"}}
+  go: {uses: shell, needs: [gate], with: {run: "echo go >> trace; false"}}
+"""
+    assert cli.run("apply", cli.workflow(text)).returncode == 7
+    cli.ok("approve")
+    assert cli.run("resume").returncode == 4
+    assert cli.run("resume", "--with", cli.workflow(text.replace("staging", "production"))).returncode == 7
+    assert trace(cli) == ["go"]
+
+
+def test_what_may_not_be_repeated_is_asked_about_also_when_other_steps_are_changed(cli):
+    text = """
+rallyflow: 1
+name: once
+steps:
+  once: {uses: shell, with: {run: "echo once >> trace; test -e good || sleep 600", repeatable: false}}
+  last: {uses: shell, needs: [once], with: {run: "echo last >> trace"}}
+"""
+    process = cli.start("apply", cli.workflow(text))
+    while not (cli.directory / "trace").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    cli.kill(process)
+    (cli.directory / "good").touch()
+    for last in ("other", "end"):
+        edited = cli.workflow(text.replace("echo last", f"echo {last}"))
+        assert cli.run("resume", "--with", edited).returncode == 7
+    assert trace(cli) == ["once"]
+    cli.ok("approve")
+    cli.ok("resume", "--with", edited)
+    assert trace(cli) == ["end", "once"]
 
 
 def test_why_leads_from_a_skipped_step_to_where_it_began(cli, failed):
@@ -292,3 +415,83 @@ def test_why_says_what_is_different_from_the_run_before_and_from_a_file(cli, fai
     assert [each["same"] for each in found["compared"]] == [True]
     data = json.loads(cli.ok("why", failed, "load", "--json", "--against", "@latest"))
     assert [each["step"] for each in data] == ["load[users=1]", "load[users=2]"]
+
+
+REPORTING = """
+rallyflow: 1
+name: reporting
+steps:
+  load: {uses: shell, with: {run: "echo load >> trace"}}
+  left: {uses: noop, if: "${{ run.name == 'another' }}"}
+  gate: {uses: shell, needs: [load], with: {run: "echo gate >> trace; test -e ok"}}
+  report: {uses: shell, needs: [gate, left], if: always(), with: {run: "echo report >> trace"}}
+  other: {uses: shell, needs: [left], if: always(), with: {run: "echo other >> trace"}}
+"""
+
+
+@pytest.mark.parametrize("how", [["resume"], ["rerun", "--failed"]])
+def test_what_ran_after_a_failure_runs_again_when_the_failure_is_mended(cli, how):
+    assert cli.run("apply", cli.workflow(REPORTING)).returncode == 4
+    assert trace(cli) == ["gate", "load", "other", "report"]
+    (cli.directory / "ok").touch()
+    if how == ["resume"]:
+        shown = {step["id"]: step for step in cli.json("plan", "--run", "@latest")["steps"]}
+        assert (shown["report"]["action"], shown["report"]["why"]) == ("run", "what it needs runs again")
+        assert shown["other"]["action"] == "reuse"
+    cli.ok(*how)
+    assert trace(cli) == ["gate", "report"]
+    assert cli.run("rerun", "--failed").returncode == 1
+
+
+def test_the_order_of_steps_in_a_file_changes_nothing(cli):
+    lines = ["  a: {uses: noop, with: {value: 1}}\n", "  b: {uses: noop, with: {value: 2}}\n"]
+    head, tail = "rallyflow: 1\nname: order\nsteps:\n", "  c: {uses: noop, needs: [a, b]}\n"
+    cli.ok("apply", cli.workflow(head + "".join(lines) + tail))
+    refused = cli.run("resume", "--with", cli.workflow(head + "".join(reversed(lines)) + tail))
+    assert refused.returncode == 1
+    assert "nothing of run" in refused.stderr
+
+
+def test_a_cloud_is_not_made_anew_for_a_step_that_does_not_use_it(cli):
+    text = CLOUD.replace("teardown: never", "teardown: always").replace(
+        "while test -e hold; do sleep 0.05; done", "test -e ok"
+    )
+    assert cli.run("apply", cli.workflow(text)).returncode == 4
+    (cli.directory / "ok").touch()
+    done = cli.run("resume")
+    assert done.returncode == 0, done.stderr
+    assert "cloud" not in done.stderr
+    assert cli.query("SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'cloud'") == [(1,)]
+
+
+def test_an_error_stays_known_when_the_engine_dies_before_the_step_is_tried_again(cli):
+    text = """
+rallyflow: 1
+name: waiting
+steps:
+  flaky: {uses: shell, retry: {attempts: 2, delay: 60s, on: [permanent]}, with: {run: "test -e ok"}}
+"""
+    process = cli.start("apply", cli.workflow(text))
+    cli.until(process, "SELECT count(*) FROM event WHERE kind = 'retry'")
+    cli.kill(process)
+    assert steps_of(cli)["flaky"]["state"] == "interrupted"
+    (cli.directory / "ok").touch()
+    assert "waited to be tried again" in cli.run("resume").stderr
+    (found,) = cli.json("why", "@latest", "flaky")
+    assert [(each["state"], each["error"].get("code")) for each in found["attempts"]] == [
+        ("errored", "RF0610"),
+        ("succeeded", None),
+    ]
+
+
+def test_what_a_file_would_change_is_said_from_what_is_to_what_would_be(cli, failed):
+    (found,) = cli.json("why", failed, "last", "--with", cli.workflow(WORKFLOW.replace("echo last", "echo end")))
+    assert found["compared"][0]["changes"] == ["with.run: echo last >> trace -> echo end >> trace"]
+
+
+def test_a_dry_run_tells_programs_too_and_a_missing_file_is_said_to_be_missing(cli, failed):
+    shown = {each["step"]: each["action"] for each in cli.json("rerun", failed, "--failed", "--dry-run")}
+    assert (shown["list"], shown["judge"]) == ("reuse", "run")
+    refused = cli.run("rerun", failed, "--with", cli.directory / "missing.yaml")
+    assert (refused.returncode, "RF0101" in refused.stderr) == (1, True)
+    assert len(run_ids(cli)) == 1

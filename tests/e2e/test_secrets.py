@@ -156,6 +156,23 @@ def test_a_resumed_run_reads_its_secrets_again(cli):
     assert SUM in cli.run("resume").stderr
 
 
+def test_a_rerun_and_a_saved_plan_find_what_is_beside_their_workflow_from_any_folder(cli):
+    cli.workflow("s3cret-of-a-file", "token.txt").chmod(0o600)
+    path = cli.workflow("""
+rallyflow: 1
+name: beside
+secrets: {token: {file: token.txt}}
+steps: {use: {uses: shell, with: {run: 'test "$T" = s3cret-of-a-file', env: {T: "${{ secrets.token }}"}}}}
+""")
+    cli.ok("apply", path.name)
+    cli.ok("plan", path.name, "-o", "saved.plan")
+    cli.directory = cli.directory / "elsewhere"
+    cli.directory.mkdir()
+    cli.ok("rerun")
+    cli.ok("apply", "../saved.plan")
+    assert cli.query("SELECT DISTINCT workflow FROM run") == [(str(path),)]
+
+
 def test_missing_secrets_are_all_named_before_anything_starts(cli):
     sources = "{token: {description: of the registry}, b: {env: NOT_SET}, c: {file: gone}, d: {keyring: service/user}}"
     done = cli.run(

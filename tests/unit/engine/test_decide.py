@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rallyflow.engine.answering import is_done
+from rallyflow.engine.answering import done_steps
 from rallyflow.engine.decide import decide
 from rallyflow.engine.messages import (
     Answered,
@@ -117,6 +117,7 @@ class Harness:
     answer: str = ""  # what a person, who is there at once, says to every step that pauses
 
     def __post_init__(self):
+        self.begun = dict(self.view.states)
         for step in self.case.plan.steps:
             self.journal.setdefault(step.id, (StepState.PLANNED, self.view.attempts[step.id]))
 
@@ -337,8 +338,8 @@ def resumed(case, journal, *, alive=True):
     records = [
         StepRecord(RUN, step.id, step.name, step.uses, journal[step.id][0], journal[step.id][1]) for step in plan.steps
     ]
-    planned = {step.id: step for step in plan.steps}
-    kept = {step: entry for step, entry in journal.items() if is_done(planned[step], entry[0])}
+    done = done_steps(plan, records)
+    kept = {step: entry for step, entry in journal.items() if step in done}
     return Harness(replace(case, plan=plan), resumed_view(plan, records, case.workers), alive=alive, journal=kept)
 
 
@@ -351,8 +352,7 @@ def test_a_run_that_is_cut_anywhere_and_resumed_ends_like_one_that_was_not(case,
         again = resumed(case, snapshot, alive=alive)
         assert again.run(first) == states
         if alive:
-            planned = whole.view.graph.steps
-            kept = {step for step, (state, _) in snapshot.items() if is_done(planned[step], state)}
+            kept = {step for step, state in again.begun.items() if state in (StepState.SUCCEEDED, StepState.REVIVING)}
             assert not kept & set(again.started), "a finished step ran again"
 
 
