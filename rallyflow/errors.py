@@ -14,13 +14,22 @@
     └── StepError                   a step could not be done; its class decides whether it is tried again
         ├── TransientError          may well succeed when tried again
         │   ├── CloudUnreachable    the cloud does not answer
+        │   ├── ServerUnreachable   a server does not answer by ssh
+        │   ├── ServerLost          the connection to a server ended while something was under way
         │   ├── WorkerDied          the process of an attempt went away
         │   └── WorkerSilent        the process of an attempt gives no sign of life
         ├── PermanentError          will not succeed by trying again
         │   ├── CloudRefused        the cloud refuses who we are (401, 403)
         │   ├── CloudAnswered       the cloud answers with an error
-        │   └── NotFound            something that the step needs is not in the cloud
+        │   ├── NotFound            something that the step needs is not in the cloud
+        │   ├── HostKeyMismatch     a server shows another host key than the one that is known
+        │   ├── HostKeyUnknown      nobody has said which host key a server has
+        │   ├── LoginRefused        a server does not let us in
+        │   ├── SudoRefused         a server does not let us become root
+        │   ├── CommandFailed       a command on a server ended with an exit code that is not allowed
+        │   └── TransferFailed      a file can't be read or written on a server
         ├── TimedOut                the attempt took longer than its timeout
+        │   └── CommandTimedOut     a command on a server took longer than its timeout
         ├── InFlight                was cut off in the middle, and a person has to say whether it may run again
         └── InputsInvalid           values that arrived at run time do not fit the step
 
@@ -305,3 +314,57 @@ class InFlight(StepError):
 
     code = "RF0640"
     kind = ErrorClass.USER
+
+
+class ServerUnreachable(TransientError):
+    """A server does not answer by ssh: no address, refused, no route, no reply in time, or no ssh behind the port."""
+
+    code = "RF0650"
+
+
+class ServerLost(TransientError):
+    """The connection to a server ended, or went silent, while a command ran or a file was under way."""
+
+    code = "RF0651"
+
+
+class HostKeyMismatch(PermanentError):
+    """A server shows another host key than the one that is known: another machine, or somebody in between."""
+
+    code = "RF0652"
+
+
+class HostKeyUnknown(PermanentError):
+    """Nobody has said which host key a server has, and one that is merely shown is never taken on trust."""
+
+    code = "RF0653"
+
+
+class LoginRefused(PermanentError):
+    """A server does not let us in: wrong user, key or password, or a key that can't be used."""
+
+    code = "RF0654"
+
+
+class SudoRefused(PermanentError):
+    """A server does not let us become root: no sudo, no rule for the user, or a wrong password."""
+
+    code = "RF0655"
+
+
+class CommandFailed(PermanentError):
+    """A command on a server ended with an exit code that is not allowed, or could not be started."""
+
+    code = "RF0656"
+
+
+class CommandTimedOut(TimedOut):
+    """A command on a server took longer than its timeout; it was ended there, with all that it had started."""
+
+    code = "RF0657"
+
+
+class TransferFailed(PermanentError):
+    """A file can't be read or written, on the server or here."""
+
+    code = "RF0658"

@@ -51,10 +51,16 @@ def _of_a_model(source: str, have: Any, want: Any) -> str:
     model = types.bare(have)
     if not types.is_model(model):
         return ""
-    fields = [name for name, annotation in types.fields_of(model).items() if types.fits(annotation, want)]
+    fields = [name for name, annotation in types.fields_of(model).items() if _likely(annotation, want)]
     same = [name for name, annotation in types.fields_of(model).items() if _same(annotation, want)]
     some = (same or fields)[:_MOST]
     return f"one of its fields? {', '.join(f'{source}.{name}' for name in some)}" if some else ""
+
+
+def _likely(annotation: Any, want: Any) -> bool:
+    """Whether a field is worth naming: a mapping of any names may have those of a model, but hardly will."""
+    by_chance = types.is_mapping(types.bare(annotation)) and types.is_model(types.bare(want))
+    return types.fits(annotation, want) and not by_chance
 
 
 def _same(annotation: Any, want: Any) -> bool:

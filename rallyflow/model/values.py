@@ -18,8 +18,23 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Hop(Value):
+    """Where an ssh connection leads through, and how to log in there."""
+
+    host: str
+    port: int = 22
+    user: str = "root"
+    key_file: Path | None = Field(
+        default=None, description="The private key; with neither this nor a password, the agent and ~/.ssh are asked"
+    )
+    password_file: Path | None = Field(default=None, description="The file (mode 0600) that holds the password")
+
+
 class Server(Value):
-    """One machine. `connection: local` means this machine, without ssh."""
+    """One machine. `connection: local` means this machine, without ssh.
+
+    What is secret is in files that it names; who it is is in `known_hosts`, without which nobody connects to it.
+    """
 
     name: str
     host: str
@@ -27,10 +42,33 @@ class Server(Value):
     port: int = 22
     user: str = "root"
     role: str = ""
+    key_file: Path | None = Field(
+        default=None, description="The private key; with neither this nor a password, the agent and ~/.ssh are asked"
+    )
+    password_file: Path | None = Field(
+        default=None, description="The file (mode 0600) that holds the password, also for sudo"
+    )
+    known_hosts: Path | None = Field(default=None, description="The host keys of the server and of its jump hosts")
+    networks: dict[str, str] = Field(default_factory=dict, description="Network to the server's address in it")
+    jump: tuple[Hop, ...] = Field(default=(), description="The jump hosts, the one nearest to us first")
 
 
 Servers = tuple[Server, ...]
 """The servers that a provider made, in a stable order."""
+
+
+class ServerFacts(Value):
+    """What a server says about itself; empty or 0 where it does not know."""
+
+    server: str = Field(description="The server's name in the workflow")
+    hostname: str = Field(description="What it calls itself")
+    os: str = Field(description="Its release, such as `Debian GNU/Linux 12 (bookworm)`")
+    kernel: str = Field(description="The release of its kernel")
+    architecture: str = Field(description="Such as x86_64")
+    cores: int = Field(description="Processors that are online")
+    memory: int = Field(description="Bytes")
+    python3: str = Field(description="The path of python3")
+    sudo: bool = Field(description="Whether its user is, or can become, root")
 
 
 class Cloud(Value):

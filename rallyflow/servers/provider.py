@@ -7,13 +7,16 @@ from typing import ClassVar
 from pydantic import Field
 
 from rallyflow.model.step import InputsT, OnResume, StepModel, StepType
-from rallyflow.model.values import Servers
+from rallyflow.model.values import ServerFacts, Servers
 
 
 class ProvisionOutputs(StepModel):
     """What later steps refer to as `steps.NAME.…`."""
 
     servers: Servers = Field(description="The servers, in the order in which they were asked for")
+    facts: tuple[ServerFacts, ...] = Field(
+        default=(), description="What the servers say about themselves, in the same order"
+    )
 
 
 class Provider(StepType[InputsT, ProvisionOutputs]):
