@@ -1,6 +1,7 @@
 """Kills or stops rallyflow on purpose, at an exact event of the journal: how tests prove that nothing is lost.
 
-Off unless RALLYFLOW_FAULT is set, to `WHAT:EVENT` where EVENT is the number of an event in the journal:
+Off unless RALLYFLOW_FAULT is set, to `WHAT:EVENT`. EVENT is the number of an event in the journal, or `KIND@STEP`, the
+first event of a kind that is about a step, or `KIND@STEP#2`, the second.
 
     kill:17          SIGKILL for the engine, and whoever wrote it, when event 17 is on the disk
     kill-before:17   the same just before it would be: the call that it is about has not happened, or nobody knows
@@ -17,6 +18,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from rallyflow.journal.event import Event
 from rallyflow.model.ids import RunId
 
 
@@ -25,22 +27,39 @@ class Fault:
     """What is to happen, and at which event."""
 
     what: str
-    event: int
+    number: int = 0  # of the event; 0: the event is known by its kind and its step
+    kind: str = ""
+    step: str = ""
+    more: int = 0  # events of this kind and step that come before it
     run: RunId | None = None  # set once the event is part of an open transaction
 
+    def strikes_at(self, number: int, event: Event) -> bool:
+        """Whether an event is the one."""
+        if self.number:
+            return number == self.number
+        if (event.kind, event.step) != (self.kind, self.step):
+            return False
+        self.more -= 1
+        return self.more < 0
 
-def _given() -> Fault | None:
-    what, colon, event = os.environ.get("RALLYFLOW_FAULT", "").partition(":")
-    return Fault(what, int(event)) if colon and event.isdigit() else None
+
+def read(text: str) -> Fault | None:
+    """Return the fault of a text such as `kill:17`; None for what is none."""
+    what, _, event = text.partition(":")
+    if event.isdigit():
+        return Fault(what, int(event))
+    place, _, count = event.partition("#")
+    kind, at, step = place.partition("@")
+    return Fault(what, kind=kind, step=step, more=int(count or 1) - 1) if at else None
 
 
-FAULT = _given()
+FAULT = read(os.environ.get("RALLYFLOW_FAULT", ""))
 
 
-def appended(event: int, run: RunId) -> None:
+def appended(number: int, event: Event) -> None:
     """Take note of an event of the transaction that is open."""
-    if FAULT is not None and event == FAULT.event:
-        FAULT.run = run
+    if FAULT is not None and FAULT.run is None and FAULT.strikes_at(number, event):
+        FAULT.run = event.run
 
 
 def committing(home: Path) -> None:

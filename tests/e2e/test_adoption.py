@@ -21,10 +21,10 @@ RESOURCES = "SELECT id, state FROM resource ORDER BY id"
 @pytest.fixture
 def cut_off(cli):
     """A run that was killed as soon as it was booked that its cloud exists."""
-    process = cli.start("apply", cli.workflow(CLOUD), RALLYFLOW_FAULT="kill:6")
+    process = cli.start("apply", cli.workflow(CLOUD), RALLYFLOW_FAULT="kill:resource_created@cloud")
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    assert cli.query("SELECT kind FROM event WHERE seq = 6") == [("resource_created",)]
+    assert cli.query("SELECT kind FROM event ORDER BY seq DESC LIMIT 1") == [("resource_created",)]
     return cli
 
 
@@ -58,7 +58,7 @@ def test_a_cloud_that_is_to_be_another_one_now_is_removed_and_made_anew(cut_off)
 
 
 def test_what_was_booked_but_not_yet_made_is_looked_for(cli):
-    process = cli.start("apply", cli.workflow(CLOUD), RALLYFLOW_FAULT="kill:5")
+    process = cli.start("apply", cli.workflow(CLOUD), RALLYFLOW_FAULT="kill:resource_intended@cloud")
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     assert cli.query("SELECT state FROM resource") == [("intent",)]

@@ -72,12 +72,16 @@ def test_the_second_ctrl_c_cancels(cli, gone):
 
 
 def test_a_second_resume_of_a_live_run_is_refused_with_the_owner(cli):
-    process = cli.start("apply", cli.workflow(SLEEPER))
+    hold = cli.directory / "hold"
+    hold.touch()
+    text = SLEEPER.replace("sleep 1.5", "while test -e hold; do sleep 0.05; done")
+    process = cli.start("apply", cli.workflow(text))
     cli.until(process, RUNNING)
     refused = cli.run("resume")
     assert refused.returncode == 8
     assert "RF0401" in refused.stderr
     assert str(process.pid) in refused.stderr
+    hold.unlink()
     process.communicate(timeout=60)
     assert process.returncode == 0
 
