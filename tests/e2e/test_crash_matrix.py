@@ -214,7 +214,7 @@ def test_a_worker_that_is_killed_at_any_event_that_it_writes_costs_one_attempt(t
 
 
 def by_workers(events: list[tuple[str, str]]) -> list[tuple[str, str, int]]:
-    """Return the events that workers write, each as the n-th of its kind and step; the step `own` is not tried again."""
+    """Return the events that workers write, each as the n-th of its kind and step, but for `own`: it has no retry."""
     seen: dict[tuple[str, str], int] = {}
     found = []
     for kind, step in events:
