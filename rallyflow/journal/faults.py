@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,17 +31,17 @@ class Fault:
     number: int = 0  # of the event; 0: the event is known by its kind and its step
     kind: str = ""
     step: str = ""
-    more: int = 0  # events of this kind and step that come before it
+    count: int = 1  # the how manieth of its kind and step it is, in all processes together
     run: RunId | None = None  # set once the event is part of an open transaction
 
-    def strikes_at(self, number: int, event: Event) -> bool:
-        """Whether an event is the one."""
+    def strikes_at(self, number: int, event: Event, connection: sqlite3.Connection) -> bool:
+        """Whether an event, which has just been added, is the one."""
         if self.number:
             return number == self.number
         if (event.kind, event.step) != (self.kind, self.step):
             return False
-        self.more -= 1
-        return self.more < 0
+        alike = "SELECT count(*) FROM event WHERE run = ? AND step = ? AND kind = ?"
+        return bool(connection.execute(alike, (event.run, event.step, event.kind)).fetchone()[0] == self.count)
 
 
 def read(text: str) -> Fault | None:
@@ -50,15 +51,15 @@ def read(text: str) -> Fault | None:
         return Fault(what, int(event))
     place, _, count = event.partition("#")
     kind, at, step = place.partition("@")
-    return Fault(what, kind=kind, step=step, more=int(count or 1) - 1) if at else None
+    return Fault(what, kind=kind, step=step, count=int(count or 1)) if at else None
 
 
 FAULT = read(os.environ.get("RALLYFLOW_FAULT", ""))
 
 
-def appended(number: int, event: Event) -> None:
+def appended(number: int, event: Event, connection: sqlite3.Connection) -> None:
     """Take note of an event of the transaction that is open."""
-    if FAULT is not None and FAULT.run is None and FAULT.strikes_at(number, event):
+    if FAULT is not None and FAULT.run is None and FAULT.strikes_at(number, event, connection):
         FAULT.run = event.run
 
 

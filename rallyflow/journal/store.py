@@ -162,7 +162,7 @@ def append(connection: sqlite3.Connection, event: Event) -> None:
     )
     fold(connection, event)
     if faults.FAULT is not None:
-        faults.appended(cursor.lastrowid or 0, event)
+        faults.appended(cursor.lastrowid or 0, event, connection)
 
 
 @contextlib.contextmanager
