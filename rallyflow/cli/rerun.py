@@ -26,7 +26,10 @@ from rallyflow.settings import Home
 
 if TYPE_CHECKING:
     from rallyflow.engine.reuse import Wanted
+    from rallyflow.journal.reader import JournalReader
     from rallyflow.model.ids import StepId
+    from rallyflow.model.plan import Plan
+    from rallyflow.model.records import RunRecord
 
 
 @click.command("rerun", short_help="run a run again, or a part of it")
@@ -71,9 +74,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     rallyflow rerun --with cloud-bench.yaml -p users=1,50
     """  # noqa: D301 - \b is click's mark
     from rallyflow.cli.detached import run_anywhere
-    from rallyflow.cli.previewing import foresee, recompiled, say_preview
-    from rallyflow.engine.revising import look_ahead, rerun, workflow_of
-    from rallyflow.engine.session import read_plan
+    from rallyflow.cli.previewing import foresee, say_preview
+    from rallyflow.engine.revising import look_ahead, rerun
 
     given = read_params(pairs, params_file)
     if given and workflow is None:
@@ -81,11 +83,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     place = Home.find(home)
     reader = open_reader(place)
     record = reader.find(run)
-    if workflow is None:
-        plan, text = read_plan(place.run(record.id), record.plan), workflow_of(place, record)
-        plan = replace(plan, file=str(record.workflow))  # the plan has it as seen from where the run was started
-    else:
-        plan, text = recompiled(reader, place, record, workflow, given), workflow.read_bytes()
+    plan, text = _plan_to_go_by(reader, place, record, workflow, given)
     plan = replace(plan, teardown="never") if keep else plan
     known = {step.id: step.name for step in reader.steps(record.id)} | {step.id: step.name for step in plan.steps}
     wanted = _wanted(known, starts, only, failed=failed, edited=workflow is not None)
@@ -106,6 +104,20 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
 
     reader.journal.close()
     return run_anywhere(place, start, workers=parallel, as_json=as_json, detach=detach)
+
+
+def _plan_to_go_by(
+    reader: JournalReader, home: Home, run: RunRecord, workflow: Path | None, given: Mapping[str, Any]
+) -> tuple[Plan, bytes]:
+    """Return the plan that a run goes by, or that of a file, with the text of its workflow."""
+    from rallyflow.cli.previewing import recompiled
+    from rallyflow.engine.revising import workflow_of
+    from rallyflow.engine.session import read_plan
+
+    if workflow is not None:
+        return recompiled(reader, home, run, workflow, given), workflow.read_bytes()
+    plan = read_plan(home.run(run.id), run.plan)
+    return replace(plan, file=str(run.workflow)), workflow_of(home, run)  # the plan has it as seen from another folder
 
 
 def _wanted(

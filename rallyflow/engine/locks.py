@@ -16,7 +16,7 @@ from typing import TypedDict
 
 from rallyflow.errors import RunLocked, TransientError
 from rallyflow.model.ids import RunId
-from rallyflow.processes import ALIVE
+from rallyflow.processes import ALIVE, is_acted_for
 
 ENGINE = "engine.lock"
 _A_LOOK = 0.1  # seconds, and far more than `is_live` takes
@@ -110,23 +110,14 @@ def _holder(directory: Path) -> Owner | None:
 
 def wait_for_the_dead(directory: Path, seconds: float = 15.0) -> None:
     """Wait until no process of an earlier session acts for the run any more; TransientError when one goes on."""
-    descriptor = os.open(directory / ALIVE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     deadline = time.monotonic() + seconds
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise TransientError(
-                        f"a process of an earlier session still acts for the run {directory.name}",
-                        hint=f"look for it with `fuser {directory / ALIVE}`",
-                    ) from None
-                time.sleep(0.02)
-            else:
-                return
-    finally:
-        os.close(descriptor)
+    while is_acted_for(directory):
+        if time.monotonic() > deadline:
+            raise TransientError(
+                f"a process of an earlier session still acts for the run {directory.name}",
+                hint=f"look for it with `fuser {directory / ALIVE}`",
+            )
+        time.sleep(0.02)
 
 
 def _owner(descriptor: int) -> Owner:
