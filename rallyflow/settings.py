@@ -9,6 +9,18 @@ from pathlib import Path
 from rallyflow.model.ids import RunId
 
 RESULTS = "results.duckdb"
+CACHE = "RALLYFLOW_CACHE"
+
+
+def cache() -> Path:
+    """Return the folder of what is made once and used by all homes of this user; it need not exist.
+
+    It is RALLYFLOW_CACHE, or else rallyflow below XDG_CACHE_HOME or ~/.cache. What is in it is named after its content.
+    """
+    given = os.environ.get(CACHE)
+    if given:
+        return Path(given).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rallyflow"
 
 
 @dataclass(frozen=True, slots=True)
