@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
+import yaml
 
 from rallyflow.clouds.connection import connect, sign_in
 from rallyflow.errors import InternalError, NotFound
@@ -23,6 +25,7 @@ from rallyflow.verifiers.tempest.workspace import (
     make_image,
 )
 
+pytestmark = pytest.mark.filterwarnings("ignore::openstack.warnings.RemovedInSDK50Warning")
 PREFIX = "rf-20261126-030000-abcde-0123456789-"
 SHORT = "rf-0123456789-"
 
@@ -70,15 +73,13 @@ def test_all_that_tempest_may_leave_is_removed_and_nothing_else(cloud, row):
     make_flavor(session, f"{SHORT}Test-flavor", 64, 1)
     network = {"name": "any-name-at-all", "project_id": project["project"]["id"]}
     session.service("network").post("/networks", {"network": network})
-    assert len(names(cloud) - before) == 11
+    assert len(names(cloud) - before) == 12
     TempestWorkspaces().delete(row)
     assert names(cloud) == before
     TempestWorkspaces().delete(row)  # what is gone is fine
 
 
 def test_tempest_is_an_admin_of_the_cloud_in_its_own_domain(cloud, row):
-    import yaml
-
     try:
         account = make_account(sign_in(cloud), f"{PREFIX}tempest")
         entry = yaml.safe_load(cloud.clouds_yaml.read_text())["clouds"]["test"]
@@ -102,8 +103,6 @@ def test_the_users_own_account_is_taken_when_that_is_wanted(cloud):
 
 
 def test_another_kind_is_nobodys_business(row):
-    from dataclasses import replace
-
     with pytest.raises(InternalError):
         TempestWorkspaces().delete(replace(row, kind="tempest.other"))
 
@@ -132,8 +131,6 @@ def test_what_tests_boot_is_the_smallest_or_what_is_named(cloud):
 
 
 def test_what_is_missing_is_made_and_removed(cloud, row):
-    from dataclasses import replace
-
     before = names(cloud)
     facts = replace(gather(cloud), images=(), flavors=())
     try:
