@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from rallyflow.clouds.connection import connect, sign_in
+from rallyflow.clouds.tagged import remove_found, scan
 from rallyflow.errors import InternalError, NotFound
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.records import Resource
@@ -77,6 +78,30 @@ def test_all_that_tempest_may_leave_is_removed_and_nothing_else(cloud, row):
     TempestWorkspaces().delete(row)
     assert names(cloud) == before
     TempestWorkspaces().delete(row)  # what is gone is fine
+
+
+def test_a_cloud_shows_it_to_who_has_lost_the_ledger(cloud, row):
+    session = sign_in(cloud)
+    account = make_account(session, f"{PREFIX}tempest")
+    try:
+        keystone = session.service("identity")
+        content = {"name": "tempest-Any-1", "domain_id": account.domain_id}
+        project = keystone.post("/projects", {"project": content}).json()["project"]["id"]
+        keystone.post("/users", {"user": {**content, "password": "x"}})
+        session.service("network").post("/networks", {"network": {"name": "any", "project_id": project}})
+        found = [each for each in scan(session).objects if str(each.tag) == PREFIX.rstrip("-")]
+        assert [(each.kind, each.name.removeprefix(PREFIX)) for each in found] == [
+            ("network", "any"),
+            ("user", "tempest"),
+            ("user", "tempest-Any-1"),
+            ("project", "tempest"),
+            ("project", "tempest-Any-1"),
+            ("domain", "tempest"),
+        ]
+        assert remove_found(session, found) == []
+        assert PREFIX not in str(names(cloud))
+    finally:
+        TempestWorkspaces().delete(row)
 
 
 def test_tempest_is_an_admin_of_the_cloud_in_its_own_domain(cloud, row):
