@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rallyflow.errors import CloudAnswered, CloudRefused, NotFound
+from rallyflow.errors import CloudRefused, NotFound
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -77,6 +77,7 @@ class Facts:
     volume: Microversions = Microversions()
     compute_hosts: int = 1
     hypervisors: frozenset[str] = frozenset()
+    image_version: tuple[int, int] | None = None
     volume_catalog: str = ""  # the type that the catalogue has for block storage
     volume_types: tuple[str, ...] = ()
     volume_backends: int = 1
@@ -133,6 +134,7 @@ def _gather(cloud: Cloud, connection: Connection) -> Facts:
         volume=_microversions(connection, "block-storage") if "block-storage" in services else Microversions(),
         compute_hosts=max(1, len(hosts)),
         hypervisors=frozenset(str(host.hypervisor_type or "").lower() for host in hosts),
+        image_version=_image_version(connection) if "image" in services else None,
         volume_catalog=_volume_catalog(connection),
         volume_types=ask("block-storage", "its volume types", lambda: (kind.name for kind in storage.types())),
         volume_backends=max(1, len({each.host for each in volumes if each.binary == "cinder-volume"})),
@@ -177,21 +179,32 @@ def _network(network: Any) -> Network:
     )
 
 
-def _microversions(connection: Connection, service: str) -> Microversions:
+def _versions(connection: Connection, service: str) -> Any:
+    """Return what a service says of its versions; None when it says nothing, or is not for us."""
     from rallyflow.clouds.connection import translated
 
     try:
         with translated(f"asking for the versions of {service}"):
-            data = connection.session.get_endpoint_data(
+            return connection.session.get_endpoint_data(
                 service_type=service,
                 interface=connection.config.get_interface() or "public",
                 region_name=connection.config.get_region_name() or None,
             )
-    except (CloudRefused, CloudAnswered, NotFound):
-        return Microversions()
+    except (CloudRefused, NotFound):
+        return None
+
+
+def _microversions(connection: Connection, service: str) -> Microversions:
+    data = _versions(connection, service)
     if data is None or not data.max_microversion:
         return Microversions()
     return Microversions(_dotted(data.min_microversion), _dotted(data.max_microversion))
+
+
+def _image_version(connection: Connection) -> tuple[int, int] | None:
+    data = _versions(connection, "image")
+    version = data.api_version if data is not None else None
+    return (version[0], version[1]) if version else None
 
 
 def _dotted(version: tuple[int, ...] | None) -> str:
