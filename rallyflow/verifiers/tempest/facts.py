@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -109,7 +109,8 @@ def gather(cloud: Cloud) -> Facts:
 
 
 def _gather(cloud: Cloud, connection: Connection) -> Facts:
-    services = frozenset(name for name in SERVICES if connection.has_service(name))
+    catalogue = _catalogue(connection)
+    services = frozenset(name for name in SERVICES if _called(name, catalogue))
     verify, _cert = connection.config.get_requests_verify_args()
 
     def ask(service: str, what: str, question: Callable[[], Iterable[T]]) -> tuple[T, ...]:
@@ -135,7 +136,7 @@ def _gather(cloud: Cloud, connection: Connection) -> Facts:
         compute_hosts=max(1, len(hosts)),
         hypervisors=frozenset(str(host.hypervisor_type or "").lower() for host in hosts),
         image_version=_image_version(connection) if "image" in services else None,
-        volume_catalog=_volume_catalog(connection),
+        volume_catalog=_called("block-storage", catalogue),
         volume_types=ask("block-storage", "its volume types", lambda: (kind.name for kind in storage.types())),
         volume_backends=max(1, len({each.host for each in volumes if each.binary == "cinder-volume"})),
         backup=any(each.binary == "cinder-backup" and each.state == "up" for each in volumes),
@@ -143,11 +144,21 @@ def _gather(cloud: Cloud, connection: Connection) -> Facts:
     )
 
 
-def _volume_catalog(connection: Connection) -> str:
-    """Return which of the names that block storage has had the catalogue uses: Tempest takes them literally."""
-    catalogue = connection.session.auth.get_access(connection.session).service_catalog.catalog
-    known = {entry["type"] for entry in catalogue}
-    return next((name for name in ("block-storage", "volumev3", "volume") if name in known), "")
+def _catalogue(connection: Connection) -> frozenset[str]:
+    """Return the types that the catalogue has an endpoint of, for our region and interface."""
+    catalogue = connection.session.auth.get_access(connection.session).service_catalog
+    found = catalogue.get_endpoints(
+        interface=connection.config.get_interface() or "public",
+        region_name=connection.config.get_region_name() or None,
+    )
+    return frozenset(kind for kind, endpoints in found.items() if endpoints)
+
+
+def _called(service: str, catalogue: Collection[str]) -> str:
+    """Return which of the names that a service has had the catalogue uses; empty when it has none of them."""
+    from os_service_types import ServiceTypes
+
+    return next((name for name in (service, *ServiceTypes().get_aliases(service)) if name in catalogue), "")
 
 
 def _asked(what: str, question: Callable[[], Iterable[T]]) -> tuple[T, ...]:
