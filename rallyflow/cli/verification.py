@@ -1,4 +1,4 @@
-"""`rallyflow verification list | show | report | compare | rerun | import`."""
+"""`rallyflow verification list | show | report | compare | rerun | tests | import`."""
 
 from __future__ import annotations
 
@@ -233,6 +233,31 @@ def rerun_command(run: str, failed: bool, parallel: int, home: str | None, as_js
     from rallyflow.cli.repeating import repeat
 
     return repeat(Home.find(home), run, failed=failed, parallel=parallel, as_json=as_json)
+
+
+@command.command("tests", short_help="list the tests that a version of Tempest has")
+@click.option(
+    "--pattern", "patterns", multiple=True, metavar="PATTERN", help="`set=smoke`, ... or a regular expression"
+)
+@click.option("--version", "tempest", metavar="VERSION", help="Of Tempest  [default: that of verify/tempest]")
+@click.option(
+    "--plugin", "plugins", multiple=True, metavar="PACKAGE", help="A package with more tests; may be repeated"
+)
+@json_option
+def tests_command(patterns: tuple[str, ...], tempest: str | None, plugins: tuple[str, ...], as_json: bool) -> Exit:
+    """List the tests that a version of Tempest has, with its plugins, or those that patterns choose.
+
+    The version is installed when it is not there yet. What is printed can be a `load_list`.
+    """
+    from rallyflow.verifiers.tempest.listing import list_tests
+
+    found = list_tests(tempest, plugins, patterns)
+    if as_json:
+        print_json([{"name": test.name, "tags": list(test.tags)} for test in found])
+    else:
+        for test in found:
+            print(test.identity)
+    return Exit.OK
 
 
 @command.command("import", short_help="take the results of a verification that something else ran")

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rallyflow.errors import DiskFull, VerifierUnbuilt
-from rallyflow.model.step import Progress, StepContext
+from rallyflow.model.step import Progress
 from rallyflow.settings import cache
 from rallyflow.verifiers.children import Command, Limits, clean_environment, run
+from rallyflow.verifiers.workplace import Workplace
 
 _MARKER = "rallyflow.json"
 _LOOK = 0.5
@@ -45,17 +46,17 @@ class Environment:
         return str(self.path / "bin" / name)
 
 
-def environment(name: str, requirements: Sequence[str], context: StepContext) -> Environment:
+def environment(name: str, requirements: Sequence[str], workplace: Workplace) -> Environment:
     """Return the environment with these packages, made first if need be.
 
     Raises VerifierUnbuilt with pip's last lines, DiskFull, or Interrupted when the step should stop.
     """
     path = cache() / "verifiers" / f"{name}-{_digest(requirements)}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(path.with_name(f"{path.name}.lock"), context):
+    with _lock(path.with_name(f"{path.name}.lock"), workplace):
         found = _made(path)
         if found is None:
-            _make(path, requirements, context)
+            _make(path, requirements, workplace)
             found = _made(path)
         if found is None:
             raise VerifierUnbuilt(f"{path} was made, and does not work", hint="remove the folder and try again")
@@ -68,12 +69,12 @@ def _digest(requirements: Sequence[str]) -> str:
 
 
 @contextlib.contextmanager
-def _lock(path: Path, context: StepContext) -> Iterator[None]:
+def _lock(path: Path, workplace: Workplace) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         while not _locked(descriptor):
-            context.report(Progress(note="waiting for another run that installs the same verifier"))
-            if context.stop.wait(_LOOK):
+            workplace.report(Progress(note="waiting for another run that installs the same verifier"))
+            if workplace.stop.wait(_LOOK):
                 raise Interrupted
         yield
     finally:
@@ -97,31 +98,31 @@ def _made(path: Path) -> Environment | None:
     return Environment(path, packages) if os.access(path / "bin" / "python", os.X_OK) else None
 
 
-def _make(path: Path, requirements: Sequence[str], context: StepContext) -> None:
+def _make(path: Path, requirements: Sequence[str], workplace: Workplace) -> None:
     began = time.monotonic()
-    context.log.info("installing %s into %s", " ".join(requirements), path)
-    context.report(Progress(note=f"installing {requirements[0]}"))
+    workplace.log.info("installing %s into %s", " ".join(requirements), path)
+    workplace.report(Progress(note=f"installing {requirements[0]}"))
     try:
         shutil.rmtree(path, ignore_errors=True)
-        _do([sys.executable, "-m", "venv", str(path)], "Python can't make an environment", context)
+        _do([sys.executable, "-m", "venv", str(path)], "Python can't make an environment", workplace)
         pip = [str(path / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-        _do([*pip, "install", "-qq", *requirements], "pip can't install the verifier", context)
-        _mark(path, _frozen([*pip, "list", "--format=json"], context))
+        _do([*pip, "install", "-qq", *requirements], "pip can't install the verifier", workplace)
+        _mark(path, _frozen([*pip, "list", "--format=json"], workplace))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"no space left to make {path}", hint="free some space, then `rallyflow resume`") from error
         raise VerifierUnbuilt(f"{path} can't be made: {error}", hint="RALLYFLOW_CACHE names another folder") from error
-    context.log.info("installed in %.0f s", time.monotonic() - began)
+    workplace.log.info("installed in %.0f s", time.monotonic() - began)
 
 
-def _do(words: Sequence[str], trouble: str, context: StepContext) -> bytes:
+def _do(words: Sequence[str], trouble: str, workplace: Workplace) -> bytes:
     output = bytearray()
-    command = Command(words, context.directory, env=clean_environment(PIP_NO_INPUT="1"))
+    command = Command(words, workplace.directory, env=clean_environment(PIP_NO_INPUT="1"))
     ended = run(
         command,
         lambda source: output.extend(source.read()),
-        lambda line: context.log.info("%s", line),
-        Limits(stop=context.stop),
+        lambda line: workplace.log.info("%s", line),
+        Limits(stop=workplace.stop),
     )
     if ended.cut:
         raise Interrupted
@@ -137,8 +138,8 @@ def _do(words: Sequence[str], trouble: str, context: StepContext) -> bytes:
     return bytes(output)
 
 
-def _frozen(words: Sequence[str], context: StepContext) -> dict[str, str]:
-    listed = json.loads(_do(words, "pip can't list what it installed", context))
+def _frozen(words: Sequence[str], workplace: Workplace) -> dict[str, str]:
+    listed = json.loads(_do(words, "pip can't list what it installed", workplace))
     return {entry["name"].lower(): entry["version"] for entry in listed}
 
 

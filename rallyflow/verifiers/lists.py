@@ -173,7 +173,7 @@ def _readable(pattern: str) -> bool:
 
 def _checked_pattern(pattern: str) -> str:
     if not _readable(pattern):
-        raise PydanticCustomError("rallyflow_pattern", "{pattern!r} is no regular expression", {"pattern": pattern})
+        raise PydanticCustomError("rallyflow_pattern", "'{pattern}' is no regular expression", {"pattern": pattern})
     return pattern
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -13,13 +15,13 @@ from rallyflow.errors import NotFound
 from rallyflow.model.states import StepState
 from rallyflow.model.step import OnResume, Outcome, Progress, StepContext, StepModel
 from rallyflow.model.values import Cloud, Servers
-from rallyflow.verifiers.case import totals
+from rallyflow.verifiers.case import Case, CaseState, totals
 from rallyflow.verifiers.children import Command, Limits, run
 from rallyflow.verifiers.command import Stream, concluded
 from rallyflow.verifiers.environment import Environment, Interrupted, environment
 from rallyflow.verifiers.formats import read_results
 from rallyflow.verifiers.forms import Listed, Seconds
-from rallyflow.verifiers.lists import ReasonsOrFile, judged, reasons_of
+from rallyflow.verifiers.lists import Reasons, ReasonsOrFile, judged, reasons_of
 from rallyflow.verifiers.surroundings import surroundings
 from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
 
@@ -72,6 +74,8 @@ class PytestStep(Verifier[PytestInputs]):
         limits = Limits(inputs.timeout, polite=signal.SIGINT, grace=30.0, stop=context.stop)
         ended = run(command, stream.log, lambda line: context.log.info("%s", line), limits)
         cases = read_results(result, "junit") if result.is_file() and ended.code != _NOTHING else []
+        if ended.cut:
+            cases = _without_the_last(cases, len(stream.ended))
         versions = {name: version for name, version in made.packages.items() if name.startswith("pytest")}
         return concluded([judged(case, expected) for case in cases], ended, stream.last, context, versions)
 
@@ -89,8 +93,18 @@ def _words(inputs: PytestInputs, made: Environment, result: Path, env: dict[str,
     return [made.program("python"), "-m", "pytest", *fixed, *hosts, *inputs.args, *map(str, inputs.paths)]
 
 
+def _without_the_last(cases: Sequence[Case], ended: int) -> list[Case]:
+    """Return the tests of a run that was cut short: pytest writes the one that was under way as if it had passed."""
+    why = "it began, and never ended: the time was over, or the run was stopped"
+    return [*cases[:ended], *(replace(case, state=CaseState.ERRORED, message=why) for case in cases[ended:])]
+
+
 class _Lines(Stream):
-    """What pytest prints: lines for the log, of which some say how far it is."""
+    """What pytest prints: lines for the log, of which some say which test has ended, and how far it is."""
+
+    def __init__(self, expected: Reasons, context: StepContext) -> None:
+        super().__init__(expected, context)
+        self.ended: set[str] = set()
 
     def log(self, source: BinaryIO) -> None:
         for raw in source:
@@ -98,4 +112,5 @@ class _Lines(Stream):
             self._context.log.info("%s", line)
             self.last = [*self.last, line][-3:] if line else self.last
             if found := _PROGRESS.match(line):
+                self.ended.add(found[1])
                 self._context.report(Progress(float(found[3]), 100, found[1]))

@@ -12,12 +12,13 @@ from typing import BinaryIO
 
 from rallyflow.errors import VerifierBroke
 from rallyflow.masking import Mask
-from rallyflow.model.step import Progress, StepContext
+from rallyflow.model.step import Progress
 from rallyflow.verifiers.case import Case, CaseState
 from rallyflow.verifiers.children import Command, Ended, Limits, clean_environment, run
 from rallyflow.verifiers.environment import Environment
 from rallyflow.verifiers.lists import Listed
 from rallyflow.verifiers.subunit import read_subunit
+from rallyflow.verifiers.workplace import Workplace
 
 _NAMED_LINES = 3
 _TEST = re.compile(r"[A-Za-z_]\w*(\.\w+)+\S*$")
@@ -43,15 +44,15 @@ class Heard:
 class Tempest:
     """Tempest in its environment, with a folder of its own that has tempest.conf."""
 
-    def __init__(self, environment: Environment, folder: Path, context: StepContext) -> None:
+    def __init__(self, environment: Environment, folder: Path, workplace: Workplace) -> None:
         self._environment = environment
         self._folder = folder
-        self._context = context
-        self._mask = Mask(context.secrets)
+        self._workplace = workplace
+        self._mask = Mask(workplace.secrets)
 
     def list_tests(self, stop_at: float | None) -> list[Listed]:
         """Return all tests that this Tempest and its plugins have. Raises VerifierBroke."""
-        self._context.report(Progress(note="listing the tests"))
+        self._workplace.report(Progress(note="listing the tests"))
         self._prepare()
         output = bytearray()
         ended = self._call(["--list-tests"], lambda source: output.extend(source.read()), None, stop_at)
@@ -100,7 +101,7 @@ class Tempest:
         text = f"[DEFAULT]\ntest_path={package}/test_discover\ntop_dir={package}\ngroup_regex=([^\\.]*\\.)*\n"
         (self._folder / ".stestr.conf").write_text(text, encoding="utf-8")
         command = Command(
-            [self._environment.program("stestr"), "init"], self._context.directory, self._folder, clean_environment()
+            [self._environment.program("stestr"), "init"], self._workplace.directory, self._folder, clean_environment()
         )
         ended = run(command, lambda source: _ignore(source.read()), self._say)
         if ended.code:
@@ -116,12 +117,12 @@ class Tempest:
         program, configuration = self._environment.program("tempest"), str(self._folder / "tempest.conf")
         command = Command(
             [program, "run", "--config-file", configuration, *words],
-            self._context.directory,
+            self._workplace.directory,
             self._folder,
             self._variables(test_timeout),
         )
         seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
-        return run(command, read, self._say, Limits(seconds, stop=self._context.stop))
+        return run(command, read, self._say, Limits(seconds, stop=self._workplace.stop))
 
     def _variables(self, test_timeout: float | None) -> Mapping[str, str]:
         binaries = f"{self._environment.path}/bin{os.pathsep}{os.environ.get('PATH', os.defpath)}"
@@ -129,7 +130,7 @@ class Tempest:
         return clean_environment(PATH=binaries, HOME=str(self._folder), **more)
 
     def _say(self, line: str) -> None:
-        self._context.log.info("tempest: %s", self._mask.text(line))
+        self._workplace.log.info("tempest: %s", self._mask.text(line))
 
 
 def _ignore(_data: bytes) -> None:

@@ -19,7 +19,7 @@ from rallyflow.servers.private import write_private
 from rallyflow.verifiers.booking import outcome
 from rallyflow.verifiers.case import Case, CaseState, totals
 from rallyflow.verifiers.earlier import failed_of
-from rallyflow.verifiers.environment import Environment, Interrupted, environment
+from rallyflow.verifiers.environment import Environment, Interrupted
 from rallyflow.verifiers.lists import Listed, Reasons, Selection, judged, read_names, reasons_of, select
 from rallyflow.verifiers.rerunning import again, merged
 from rallyflow.verifiers.tempest.choosing import choose
@@ -27,6 +27,7 @@ from rallyflow.verifiers.tempest.conf import Account, compose, render
 from rallyflow.verifiers.tempest.conf import merged as with_overrides
 from rallyflow.verifiers.tempest.facts import gather
 from rallyflow.verifiers.tempest.inputs import TempestInputs
+from rallyflow.verifiers.tempest.listing import install
 from rallyflow.verifiers.tempest.program import Options, Tempest, completed
 from rallyflow.verifiers.tempest.workspace import KIND, TempestWorkspaces, given_account, make_account
 from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
@@ -41,7 +42,7 @@ class TempestStep(Verifier[TempestInputs]):
     def run(self, inputs: TempestInputs, context: StepContext) -> Outcome[VerifyOutputs]:
         lists = _Lists.read(inputs, context)
         try:
-            made = environment(f"tempest-{inputs.version}", (f"tempest=={inputs.version}", *inputs.plugins), context)
+            made = install(inputs.version, inputs.plugins, context)
         except Interrupted:
             return _nothing(context)
         row = context.ledger.intend(
