@@ -54,3 +54,12 @@ def test_tags_and_deactivation(admin, user):
     assert user.image.get_image(image.id).status == "deactivated"
     admin.image.reactivate_image(image.id)
     assert user.image.get_image(image.id).status == "active"
+
+
+def test_an_image_is_changed_in_the_form_of_api_2_0_as_well(user):
+    image = user.image.create_image(name="before", disk_format="raw", container_format="bare")
+    kind = {"Content-Type": "application/openstack-images-v2.0-json-patch"}
+    changes = [{"replace": "/name", "value": "after"}, {"add": "/colour", "value": "red"}]
+    assert user.image.patch(f"/images/{image.id}", json=changes, headers=kind).json()["name"] == "after"
+    removed = user.image.patch(f"/images/{image.id}", json=[{"remove": "/colour"}], headers=kind).json()
+    assert "colour" not in removed

@@ -182,6 +182,14 @@ def test_flavors_are_made_by_an_admin_and_seen_by_all(admin, user):
     assert user.compute.find_flavor("huge") is None
 
 
+def test_flavors_are_asked_for_by_their_least_memory_and_disk(user):
+    flavors = list(user.compute.flavors())
+    largest = max(flavors, key=lambda flavor: (flavor.ram, flavor.disk))
+    assert [each.name for each in user.compute.flavors(min_ram=largest.ram)] == [largest.name]
+    assert [each.name for each in user.compute.flavors(min_disk=largest.disk)] == [largest.name]
+    assert user.compute.get("/flavors?minRam=much").status_code == 400
+
+
 def test_a_private_flavor_is_for_those_who_were_let_in(admin, user):
     flavor = admin.compute.create_flavor(name="private", ram=1, vcpus=1, disk=1, is_public=False)
     assert user.compute.find_flavor("private") is None

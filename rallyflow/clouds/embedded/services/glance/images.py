@@ -216,7 +216,13 @@ def _changes(request: Request) -> list[dict[str, Any]]:
         raise Fault(400, "Malformed request body: it is not JSON") from None
     if not isinstance(changes, list) or not all(isinstance(change, dict) for change in changes):
         raise Fault(400, "Request body must be a JSON array of operation objects.")
-    return changes
+    return [_in_new_form(change) for change in changes]
+
+
+def _in_new_form(change: dict[str, Any]) -> dict[str, Any]:
+    """Return a change with `op` and `path`; API 2.0 wrote `{"replace": "/name"}`, which clients still do."""
+    old = next((op for op in ("add", "replace", "remove") if op in change), None)
+    return change if old is None or "op" in change else {**change, "op": old, "path": change[old]}
 
 
 def _shown(row: Row) -> Row:

@@ -155,12 +155,23 @@ def _may_use(request: Request, row: Row) -> bool:
     return bool(row["public"] or request.identity.admin or request.identity.project in row["access"])
 
 
+def _least(request: Request, name: str) -> int:
+    """Return the least memory, or disk, of the flavors that are asked for."""
+    text = request.query.get(name, "0")
+    if not text.isdecimal():
+        raise Fault(400, f"Invalid {name} [{text}]")
+    return int(text)
+
+
 def _visible(request: Request, path: str) -> tuple[list[Row], Row]:
     wanted = request.query.get("is_public", "None" if request.identity.admin else "true").lower()
     rows = [
         row
         for row in request.cloud.store.rows("flavors")
-        if _may_use(request, row) and (wanted == "none" or row["public"] is (wanted in ("true", "1")))
+        if _may_use(request, row)
+        and (wanted == "none" or row["public"] is (wanted in ("true", "1")))
+        and row["ram"] >= _least(request, "minRam")
+        and row["disk"] >= _least(request, "minDisk")
     ]
     shown, more = page(rows, request)
     if not more:
