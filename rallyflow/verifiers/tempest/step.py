@@ -84,6 +84,7 @@ class _Lists:
 def _verify(inputs: TempestInputs, context: StepContext, made: Environment, lists: _Lists) -> Outcome[VerifyOutputs]:
     deadline = time.monotonic() + inputs.timeout if inputs.timeout is not None else None
     folder = _folder(context)
+    _write_packages(made, folder)
     account = _configure(inputs, context, folder)
     context = replace(context, secrets=(*context.secrets, Secret(account.password)))
     tempest = Tempest(made, folder, context)
@@ -163,6 +164,12 @@ def _folder(context: StepContext) -> Path:
     folder = context.artifacts.absolute() / f"tempest-{context.attempt}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def _write_packages(made: Environment, folder: Path) -> None:
+    """Keep with the run what exactly was installed, in the form that pip installs from."""
+    lines = (f"{name}=={version}\n" for name, version in sorted(made.packages.items()))
+    (folder / "packages.txt").write_text("".join(lines), encoding="utf-8")
 
 
 def _configure(inputs: TempestInputs, context: StepContext, folder: Path) -> Account:

@@ -31,7 +31,11 @@ def make_account(session: CloudSession, name: str) -> Account:
     """Make the domain `name` with a project and an admin in it. Raises CloudRefused when we may not."""
     keystone = session.service("identity")
     described = {"name": name, "description": "made by rallyflow for one verification", "enabled": True}
-    domain = keystone.post("/domains", {"domain": described}).json()["domain"]["id"]
+    try:
+        domain = keystone.post("/domains", {"domain": described}).json()["domain"]["id"]
+    except CloudRefused as error:
+        hint = "Tempest works in a domain of its own, which takes an admin of the whole cloud; or set `isolate: false`"
+        raise CloudRefused(error.what, hint=hint) from error
     account = Account(name, f"{secrets.token_urlsafe(18)}aA1!", name, name, domain)
     project = _made(keystone, "project", {"name": account.project, "domain_id": domain})
     user = _made(keystone, "user", {"name": account.username, "domain_id": domain, "password": account.password})

@@ -10,7 +10,7 @@ import yaml
 
 from rallyflow.clouds.connection import connect, sign_in
 from rallyflow.clouds.tagged import remove_found, scan
-from rallyflow.errors import InternalError, NotFound
+from rallyflow.errors import CloudRefused, InternalError, NotFound
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.records import Resource
 from rallyflow.model.states import ResourceState
@@ -118,6 +118,27 @@ def test_tempest_is_an_admin_of_the_cloud_in_its_own_domain(cloud, row):
             each["name"] for each in session.service("identity").get("/domains").json()["domains"]
         }
     finally:
+        TempestWorkspaces().delete(row)
+
+
+def test_who_may_not_make_domains_is_told_what_else_there_is(cloud, row):
+    connection = connect(cloud)
+    try:
+        project = connection.identity.create_project(name=f"{PREFIX}p")
+        user = connection.identity.create_user(name=f"{PREFIX}u", password="pw", default_project_id=project.id)
+        member = next(role for role in connection.identity.roles() if role.name == "member")
+        connection.identity.assign_project_role_to_user(project, user, member)
+        entry = yaml.safe_load(cloud.clouds_yaml.read_text())["clouds"]["test"]
+        entry["auth"] |= {"username": user.name, "project_name": project.name}
+        file = cloud.clouds_yaml.with_name("member.yaml")
+        file.write_text(yaml.safe_dump({"clouds": {"test": entry}}))
+        with pytest.raises(CloudRefused) as caught:
+            make_account(sign_in(cloud.model_copy(update={"clouds_yaml": file})), f"{PREFIX}tempest")
+        assert "isolate: false" in caught.value.hint
+    finally:
+        connection.identity.delete_user(user)
+        connection.identity.delete_project(project)
+        connection.close()
         TempestWorkspaces().delete(row)
 
 
