@@ -149,6 +149,7 @@ ADVICE_CODES = {
     "RF0908": "What the run makes is never removed.",
     "RF0909": "A workflow of a catalog that is not pinned.",
     "RF0910": "A text that looks like an expression, but is none.",
+    "RF0911": "A report of the whole run that does not wait for one of its measurements.",
 }
 """What `rallyflow lint` advises about."""
 
