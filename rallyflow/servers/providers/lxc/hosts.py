@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from rallyflow.errors import ContainerFailed, HostUnfit, InputsInvalid, StepError
 from rallyflow.model.values import Hop, Server
 from rallyflow.servers.fleet import joined
-from rallyflow.servers.providers.lxc.images import Chain, copy, provide, unknown
+from rallyflow.servers.providers.lxc.images import Chain, copy, is_here, provide, unknown
 from rallyflow.servers.providers.lxc.inputs import LxcInputs
 from rallyflow.servers.providers.lxc.recipes import recipes
 from rallyflow.servers.providers.lxc.remote import Agent
@@ -107,8 +107,9 @@ def reached_through(host: Server) -> tuple[Hop, ...]:
 
 def _look(agent: Agent, inputs: LxcInputs, architecture: str) -> dict[str, Any]:
     digest = recipes(inputs, architecture)[-1].digest
+    wanted = {**_wanted(inputs), "build": not inputs.image and (agent.is_local or not is_here(digest))}
     found: dict[str, Any] = agent.call(
-        "survey.look", images=agent.images, image=inputs.image, digest=digest, wanted=_wanted(inputs)
+        "survey.look", images=agent.images, image=inputs.image, digest=digest, wanted=wanted
     )
     return found
 

@@ -56,6 +56,13 @@ def provide(agent: Agent, recipes: Sequence[Recipe]) -> Chain:
     return _found(agent, recipes[-1].digest)
 
 
+def is_here(digest: str) -> bool:
+    """Whether this machine has an image, which can then be copied to others."""
+    with Machine(THIS_MACHINE) as machine:
+        here = agent_of(machine)
+        return here.call("layers.find", images=here.images, digest=digest) is not None
+
+
 def copy(agent: Agent, image: str) -> bool:
     """Copy an image, by name or digest, from this machine to a host, unless it is not here; returns whether it is."""
     with Machine(THIS_MACHINE, stopped=agent.machine.stopped) as machine:

@@ -16,14 +16,14 @@ _DISK = {"build": 3 << 30, "clone": 256 << 20}  # bytes that have to be free
 _TRIAL = "rf-trial"
 
 
-def problems(images: str, wanted: Mapping[str, Any], *, build: bool) -> list[dict[str, str]]:
+def problems(images: str, wanted: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return what this host lacks, each `what`, `hint` and perhaps `package`, the Debian package that has it.
 
-    `wanted` has `nat`, `vxlan`, `memory` (bytes of all containers in all, 0 for any) and `limits` (of `memory`,
-    `cpus`). `build` says whether an image has to be built here.
+    `wanted` has `nat`, `vxlan`, `memory` (bytes of all containers in all, 0 for any), `limits` (of `memory`,
+    `cpus`) and `build` (whether an image has to be built here).
     """
-    found = [*_rights(), *_tools(wanted, build=build)]
-    return found or [*_kernel(wanted), *_limits(wanted), *_space(images, wanted, build=build)]
+    found = [*_rights(), *_tools(wanted)]
+    return found or [*_kernel(wanted), *_limits(wanted), *_space(images, wanted)]
 
 
 def install(packages: list[str]) -> None:
@@ -42,9 +42,9 @@ def _rights() -> Iterator[dict[str, str]]:
         yield {"what": "containers need root", "hint": "run as root, or let the user have sudo without a password"}
 
 
-def _tools(wanted: Mapping[str, Any], *, build: bool) -> Iterator[dict[str, str]]:
+def _tools(wanted: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     tools = dict(TOOLS)
-    if build:
+    if wanted["build"]:
         tools["debootstrap"] = "debootstrap"
     if wanted["nat"]:
         tools["nft"] = "nftables"
@@ -89,8 +89,8 @@ def _limits(wanted: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             yield {"what": f"the kernel can't limit {key}", "hint": f"leave `{key}` out"}
 
 
-def _space(images: str, wanted: Mapping[str, Any], *, build: bool) -> Iterator[dict[str, str]]:
-    for folder, least in ((host.STATE, _DISK["clone"]), (Path(images), _DISK["build"] if build else 0)):
+def _space(images: str, wanted: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    for folder, least in ((host.STATE, _DISK["clone"]), (Path(images), _DISK["build"] if wanted["build"] else 0)):
         free = host.free_bytes(folder)
         if free < least:
             yield {"what": f"{folder} has {free >> 20} MiB left, and {least >> 20} MiB are needed", "hint": ""}

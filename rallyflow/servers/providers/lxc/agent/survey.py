@@ -18,7 +18,7 @@ def look(images: str, image: str, digest: str, wanted: Mapping[str, Any]) -> dic
     named = layers.named(images)
     digest = named.get(image, "") if image else digest
     chain = layers.find(images, digest) if digest else None
-    lacks = needs.problems(images, wanted, build=chain is None and not image)
+    lacks = needs.problems(images, {**wanted, "build": wanted["build"] and chain is None})
     return {
         "problems": lacks,
         "architecture": platform.machine(),
