@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rallyflow import plugins
 from rallyflow.model.fitness import Check, Health
@@ -23,12 +22,6 @@ def checks(plan: Plan) -> Iterator[Check]:
 
 def _of(step: PlannedStep) -> Iterator[Check]:
     try:
-        yield from plugins.step_type(step.uses).examine(known(step))
+        yield from plugins.step_type(step.uses).examine(step.inputs)
     except Exception as error:  # noqa: BLE001 - a doctor who faints helps nobody
         yield Check("look", Health.FAIL, f"{type(error).__name__}: {error}")
-
-
-def known(step: PlannedStep) -> Mapping[str, Any]:
-    """Return the inputs of a step without those that only a run knows, wholly or in part."""
-    open_ended = {deferred.path[0] for deferred in step.deferred if deferred.path}
-    return {name: value for name, value in step.inputs.items() if name not in open_ended}

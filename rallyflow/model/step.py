@@ -193,8 +193,8 @@ class StepType(ABC, Generic[InputsT, OutputsT]):
     def examine(cls, inputs: Mapping[str, Any]) -> Iterable[Check]:
         """Look at whether this machine can do the step, without touching anything; quick, and before any run.
 
-        `inputs` is the `with:` of the file without what only a run knows, not validated, and may lack anything. The
-        default needs nothing but Python.
+        `inputs` is the `with:` of the file, not validated, with None in place of what only a run knows. The default
+        needs nothing but Python.
         """
         del inputs
         return ()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
 
 from rallyflow.errors import RallyflowError, StepError
+from rallyflow.model.fitness import Check
 from rallyflow.model.records import Resource
 from rallyflow.model.states import StepState
 from rallyflow.model.step import Outcome, Progress, StepContext
@@ -34,6 +36,14 @@ class Lxc(Provider[LxcInputs]):
     """Make containers on this machine or on servers, ready for ssh, in one L3 network."""
 
     Inputs = LxcInputs
+
+    @classmethod
+    def examine(cls, inputs: Mapping[str, Any]) -> Iterator[Check]:
+        """Look at what this machine lacks to be the host; other hosts are known to the run only."""
+        from rallyflow.servers.providers.lxc.needs import examined
+
+        if "hosts" not in inputs:
+            yield from examined(inputs)
 
     def run(self, inputs: LxcInputs, context: StepContext) -> Outcome[ProvisionOutputs]:
         """Make all of it. When a part fails, what was made is removed again, and the error names each part."""
