@@ -261,7 +261,7 @@ def test_it_says_what_a_workflow_lacks_on_this_machine(cli):
     done = cli.run("doctor", path, "--json")
     found = [check for check in json.loads(done.stdout)["checks"] if check["name"].startswith("servers: ")]
     assert done.returncode == 1
-    assert [(check["name"], check["state"]) for check in found] == [("servers: containers", "fail")]
+    assert {(check["name"], check["state"]) for check in found} == {("servers: containers", "fail")}
     assert found[0]["hint"]
     assert found[0]["text"] in cli.run("doctor", path).stdout
     assert not cli.home.exists(), "it touches nothing"
