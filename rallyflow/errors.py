@@ -27,11 +27,16 @@
         │   ├── LoginRefused        a server does not let us in
         │   ├── SudoRefused         a server does not let us become root
         │   ├── CommandFailed       a command on a server ended with an exit code that is not allowed
-        │   └── TransferFailed      a file can't be read or written on a server
+        │   ├── TransferFailed      a file can't be read or written on a server
+        │   ├── ServiceFailed       a service of a cloud that is deployed can't be brought up
+        │   ├── ServerTaken         a server that is to be deployed on holds another deployment
+        │   ├── CloudIncomplete     a cloud that was deployed has services that are not up
+        │   └── AgentFailed         the program that deploys a server can't do its work there
         ├── TimedOut                the attempt took longer than its timeout
         │   └── CommandTimedOut     a command on a server took longer than its timeout
         ├── InFlight                was cut off in the middle, and a person has to say whether it may run again
         └── InputsInvalid           values that arrived at run time do not fit the step
+            └── LayoutInvalid       the servers can't play the roles that a cloud needs
 
 `rallyflow explain CODE` and docs/reference/errors.md are generated from these docstrings.
 """
@@ -368,3 +373,33 @@ class TransferFailed(PermanentError):
     """A file can't be read or written, on the server or here."""
 
     code = "RF0658"
+
+
+class LayoutInvalid(InputsInvalid):
+    """The servers of a step can't play the roles that a cloud needs."""
+
+    code = "RF0670"
+
+
+class ServiceFailed(PermanentError):
+    """A service of a cloud that is deployed does not start, does not answer, or can't be prepared."""
+
+    code = "RF0671"
+
+
+class ServerTaken(PermanentError):
+    """A server that is to be deployed on holds another deployment."""
+
+    code = "RF0672"
+
+
+class AgentFailed(PermanentError):
+    """The program that deploys a server can't do its work there."""
+
+    code = "RF0673"
+
+
+class CloudIncomplete(PermanentError):
+    """A cloud that was deployed answers, but some of its services do not report that they are up."""
+
+    code = "RF0674"
