@@ -33,11 +33,16 @@
     │   ├── ImageUnknown        there is no image of this name
     │   ├── ImageInUse          an image can't be removed or replaced: something stands on it
     │   ├── NetworkTaken        the addresses of a network belong to something else already
-    │   └── ContainerFailed     a container, or what it needs, can't be made, started or removed
+    │   ├── ContainerFailed     a container, or what it needs, can't be made, started or removed
+        │   ├── ServiceFailed       a service of a cloud that is deployed can't be brought up
+        │   ├── ServerTaken         a server that is to be deployed on holds another deployment
+        │   ├── CloudIncomplete     a cloud that was deployed has services that are not up
+        │   └── AgentFailed         the program that deploys a server can't do its work there
         ├── TimedOut                the attempt took longer than its timeout
         │   └── CommandTimedOut     a command on a server took longer than its timeout
         ├── InFlight                was cut off in the middle, and a person has to say whether it may run again
         └── InputsInvalid           values that arrived at run time do not fit the step
+            └── LayoutInvalid       the servers can't play the roles that a cloud needs
 
 `rallyflow explain CODE` and docs/reference/errors.md are generated from these docstrings.
 """
@@ -411,3 +416,33 @@ class ContainerFailed(PermanentError):
     """A container, its network or its files can't be made, started or removed on a host."""
 
     code = "RF0665"
+
+
+class LayoutInvalid(InputsInvalid):
+    """The servers of a step can't play the roles that a cloud needs."""
+
+    code = "RF0670"
+
+
+class ServiceFailed(PermanentError):
+    """A service of a cloud that is deployed does not start, does not answer, or can't be prepared."""
+
+    code = "RF0671"
+
+
+class ServerTaken(PermanentError):
+    """A server that is to be deployed on holds another deployment."""
+
+    code = "RF0672"
+
+
+class AgentFailed(PermanentError):
+    """The program that deploys a server can't do its work there."""
+
+    code = "RF0673"
+
+
+class CloudIncomplete(PermanentError):
+    """A cloud that was deployed answers, but some of its services do not report that they are up."""
+
+    code = "RF0674"
