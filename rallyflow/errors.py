@@ -37,7 +37,12 @@
         │   ├── ServiceFailed       a service of a cloud that is deployed can't be brought up
         │   ├── ServerTaken         a server that is to be deployed on holds another deployment
         │   ├── CloudIncomplete     a cloud that was deployed has services that are not up
-        │   └── AgentFailed         the program that deploys a server can't do its work there
+        │   ├── AgentFailed         the program that deploys a server can't do its work there
+        │   ├── VerifierUnbuilt     the packages of a verifier can't be installed
+        │   ├── NoTests             a verification has no test to run
+        │   ├── VerifierBroke       a verifier ended without results
+        │   ├── ResultsUnreadable   a file is not the subunit or JUnit that it should be
+        │   └── TestListUnreadable  a list of tests can't be read, or names none
         ├── TimedOut                the attempt took longer than its timeout
         │   └── CommandTimedOut     a command on a server took longer than its timeout
         ├── InFlight                was cut off in the middle, and a person has to say whether it may run again
@@ -446,3 +451,34 @@ class CloudIncomplete(PermanentError):
     """A cloud that was deployed answers, but some of its services do not report that they are up."""
 
     code = "RF0674"
+
+
+class VerifierUnbuilt(PermanentError):
+    """The packages of a verifier can't be installed into its own environment: pip failed, or Python can't make one."""
+
+    code = "RF0680"
+
+
+class NoTests(PermanentError):
+    """A verification has no test to run: nothing matches its patterns and lists."""
+
+    code = "RF0681"
+
+
+class VerifierBroke(PermanentError):
+    """A verifier ended before its first result, or can't list its tests."""
+
+    code = "RF0682"
+
+
+class ResultsUnreadable(PermanentError):
+    """A file of results is not the subunit or JUnit that it should be: cut off, too large, or something else."""
+
+    code = "RF0683"
+
+
+class TestListUnreadable(PermanentError):
+    """A list of tests to load, skip or expect failures of can't be read, or is not what such a list is."""
+
+    code = "RF0684"
+    __test__ = False  # pytest takes what begins with Test for tests

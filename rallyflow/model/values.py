@@ -94,6 +94,11 @@ class Verification(Value):
     passed: int
     failed: int
     skipped: int
+    xfail: int = Field(default=0, description="Failed, as was expected of them")
+    uxsuccess: int = Field(default=0, description="Passed, though they were expected to fail; counts as a failure")
+    errored: int = Field(default=0, description="Were to run, and have no result; counts as a failure")
+    flaky: int = Field(default=0, description="Of those that passed: only when they were run again")
+    versions: dict[str, str] = Field(default_factory=dict, description="What verified: package to version")
 
 
 class BenchmarkResults(Value):

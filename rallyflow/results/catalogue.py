@@ -63,8 +63,12 @@ CREATE TABLE attempts (
   run VARCHAR, step VARCHAR, attempt INTEGER, state VARCHAR, started_at TIMESTAMP_NS, duration_s DOUBLE, cpu_s DOUBLE,
   memory_bytes BIGINT, error_code VARCHAR, error_class VARCHAR, error VARCHAR, reason VARCHAR, followed_by VARCHAR
 )"""
-LATER = {"runs": ("parent VARCHAR",), "steps": ("cpu_s DOUBLE", "memory_bytes BIGINT", "origin VARCHAR")}
-"""Columns at the end of tables that a history of an earlier version does not have."""
+LATER = {
+    "runs": ("parent VARCHAR",),
+    "steps": ("cpu_s DOUBLE", "memory_bytes BIGINT", "origin VARCHAR"),
+    "tests": ("detail VARCHAR", "tags VARCHAR", "worker VARCHAR", "attempts INTEGER"),
+}
+"""Columns at the end of tables that a history, or a part, of an earlier version does not have."""
 
 COMMENTS = {
     "runs.sessions": "one, and one more for each resume",
@@ -95,6 +99,10 @@ COMMENTS = {
     "actions.poll_ns": "last interval of polling: the resolution of the action's end, 0 is exact",
     "sla.action": "null: the whole iteration",
     "sla.measured": "seconds or a fraction; null when there was no data",
+    "tests.state": "passed, failed, skipped, xfail (failed as expected), uxsuccess (passed unexpectedly), errored",
+    "tests.detail": "the traceback of a test that failed",
+    "tests.tags": "with commas between them",
+    "tests.attempts": "more than one: it was run again because it had failed",
     "telemetry.metric": "cpu (fraction of one core), rss_bytes, ...",
 }
 
@@ -194,9 +202,18 @@ def _spill() -> Path:
 def _create_views(connection: DuckDBPyConnection, parts: Sequence[Part]) -> None:
     for table, added in ADDED.items():
         paths = [part.path for part in parts if part.table == table and part.rows]
-        source = parquet_sql(paths) if paths else _empty_sql(table)
+        source = _source_sql(table, paths) if paths else _empty_sql(table)
         connection.execute(f"CREATE VIEW {table} AS SELECT {', '.join(('*', *added))} FROM {source}")  # noqa: S608 - quoted
         _comment(connection, table, "VIEW")
+
+
+def _source_sql(table: str, paths: Sequence[Path]) -> str:
+    """Return what reads the parts; those of an earlier version have null in the columns that came later."""
+    source = parquet_sql(paths)
+    if table not in LATER:
+        return source
+    named = source.removesuffix(")") + ", union_by_name = true)"
+    return f"(SELECT * FROM {_empty_sql(table)} UNION ALL BY NAME SELECT * FROM {named})"  # noqa: S608 - quoted
 
 
 def _empty_sql(table: str) -> str:

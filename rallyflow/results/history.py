@@ -153,11 +153,11 @@ def key(part: Part) -> str:
 def _create_tables(connection: DuckDBPyConnection) -> None:
     for statement in (catalogue.RUNS_SQL, catalogue.STEPS_SQL):
         connection.execute(statement.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
+    for table in catalogue.ADDED:
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({catalogue.schema_sql(table)})")
     for table, columns in catalogue.LATER.items():
         for column in columns:
             connection.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column}")
-    for table in catalogue.ADDED:
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({catalogue.schema_sql(table)})")
     connection.execute(
         "CREATE TABLE IF NOT EXISTS ingested "
         "(part VARCHAR PRIMARY KEY, table_name VARCHAR, rows BIGINT, ingested_at TIMESTAMPTZ)"

@@ -63,6 +63,9 @@ class Test:
     state: str
     seconds: float
     message: str
+    detail: str = ""
+    attempts: int = 1
+    tags: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def criteria(connection: DuckDBPyConnection) -> dict[Key, list[Criterion]]:
 
 
 def tests(connection: DuckDBPyConnection) -> dict[Key, list[Test]]:
-    """Return the tests of every verification: the failed ones first, then by name."""
+    """Return the tests of every verification: those that failed first, then by name."""
     return _grouped(connection, _TESTS, Test)
 
 
@@ -134,9 +137,10 @@ SELECT run, step, criterion, coalesce(action, ''), wanted, measured, passed, det
 FROM sla QUALIFY attempt = max(attempt) OVER (PARTITION BY run, step)"""
 
 _TESTS = """
-SELECT run, step, name, state, duration_ns / 1e9, message
+SELECT run, step, name, state, duration_ns / 1e9, message, coalesce(detail, ''), coalesce(attempts, 1),
+       coalesce(tags, '')
 FROM tests QUALIFY attempt = max(attempt) OVER (PARTITION BY run, step)
-ORDER BY run, step, state <> 'failed', name"""
+ORDER BY run, step, coalesce(list_position(['failed', 'errored', 'uxsuccess', 'xfail'], state), 9), name"""
 
 _GENERATORS = """
 SELECT run, step, source, avg(value), max(value)

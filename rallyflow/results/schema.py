@@ -62,10 +62,14 @@ TESTS = pa.schema(
     [
         *_OWNER,
         pa.field("name", pa.string(), nullable=False),
-        pa.field("state", pa.string(), nullable=False),  # passed, failed, skipped
+        pa.field("state", pa.string(), nullable=False),  # passed, failed, skipped, xfail, uxsuccess, errored
         pa.field("started_ns", pa.int64(), nullable=False),
         pa.field("duration_ns", pa.int64(), nullable=False),
         pa.field("message", pa.string(), nullable=False),  # why it failed or was skipped
+        pa.field("detail", pa.string()),  # the traceback; null where there is none
+        pa.field("tags", pa.string()),  # with commas between them; null where there are none
+        pa.field("worker", pa.string()),  # which of the verifier's processes ran it
+        pa.field("attempts", pa.int32()),  # more than one: it was run again because it had failed
     ]
 )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, field_validator
@@ -12,9 +11,10 @@ from pydantic_core import PydanticCustomError
 
 from rallyflow.errors import CloudUnreachable, RallyflowError
 from rallyflow.hints import did_you_mean
-from rallyflow.model.states import StepState
 from rallyflow.model.step import OnResume, Outcome, Progress, StepContext, StepModel
-from rallyflow.model.values import Cloud, Verification
+from rallyflow.model.values import Cloud
+from rallyflow.verifiers.booking import outcome
+from rallyflow.verifiers.case import Case, CaseState
 from rallyflow.verifiers.checks import CHECKS, NotHere, Subject, Unfit
 from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
 
@@ -43,17 +43,6 @@ class ApiInputs(StepModel):
         return names
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """How one check ended."""
-
-    name: str
-    state: str  # passed, failed, skipped
-    started_ns: int
-    duration_ns: int
-    message: str = ""
-
-
 class ApiChecks(Verifier[ApiInputs]):
     """Check that a cloud's APIs do what every benchmark relies on."""
 
@@ -76,44 +65,43 @@ class ApiChecks(Verifier[ApiInputs]):
         )
         subject = Subject(inputs.cloud, connection, prefix, inputs.image, inputs.flavor)
         try:
-            findings = _run_checks(inputs.checks, subject, context)
+            cases = _run_checks(inputs.checks, subject, context)
         finally:
             connection.close()
             _remove(OpenStackObjects(), row, context)
-        _book(findings, context)
-        return _outcome(findings, context)
+        return outcome(cases, context, what="checks")
 
 
-def _run_checks(names: Sequence[str], subject: Subject, context: StepContext) -> list[Finding]:
-    findings: list[Finding] = []
+def _run_checks(names: Sequence[str], subject: Subject, context: StepContext) -> list[Case]:
+    cases: list[Case] = []
     for number, name in enumerate(names):
         context.report(Progress(number, len(names), name))
-        finding = _run_check(name, subject)
-        context.log.info("%s %s %s", finding.state, name, finding.message)
-        findings.append(finding)
-    return findings
+        case = _run_check(name, subject)
+        context.log.info("%s %s %s", case.state, name, case.message)
+        cases.append(case)
+    return cases
 
 
-def _run_check(name: str, subject: Subject) -> Finding:
+def _run_check(name: str, subject: Subject) -> Case:
     from rallyflow.clouds.connection import translated
 
     started, clock = time.time_ns(), time.perf_counter_ns()
 
-    def finding(state: str, message: str = "") -> Finding:
-        return Finding(name, state, started, time.perf_counter_ns() - clock, message)
+    def case(state: CaseState, message: str = "") -> Case:
+        return Case(name, state, started, time.perf_counter_ns() - clock, message)
 
     try:
         with translated(name):
             CHECKS[name](subject)
     except NotHere as reason:
-        return finding("skipped", str(reason))
+        return case(CaseState.SKIPPED, str(reason))
     except Unfit as reason:
-        return finding("failed", str(reason))
+        return case(CaseState.FAILED, str(reason))
     except CloudUnreachable:
         raise
     except RallyflowError as error:
-        return finding("failed", error.what)
-    return finding("passed")
+        return case(CaseState.FAILED, error.what)
+    return case(CaseState.PASSED)
 
 
 def _remove(objects: OpenStackObjects, row: int, context: StepContext) -> None:
@@ -125,30 +113,3 @@ def _remove(objects: OpenStackObjects, row: int, context: StepContext) -> None:
         context.log.warning("what the checks made is not all removed yet: %s", error)
     else:
         context.ledger.deleted(row)
-
-
-def _book(findings: Sequence[Finding], context: StepContext) -> None:
-    from rallyflow.results.parts import write_part
-
-    count = len(findings)
-    columns: dict[str, Sequence[object]] = {
-        "run": [context.run] * count,
-        "step": [context.step] * count,
-        "attempt": [context.attempt] * count,
-        "name": [finding.name for finding in findings],
-        "state": [finding.state for finding in findings],
-        "started_ns": [finding.started_ns for finding in findings],
-        "duration_ns": [finding.duration_ns for finding in findings],
-        "message": [finding.message for finding in findings],
-    }
-    context.parts.add([write_part(context.results, "tests", "tests", columns)])
-
-
-def _outcome(findings: Sequence[Finding], context: StepContext) -> Outcome[VerifyOutputs]:
-    counts = {state: sum(finding.state == state for finding in findings) for state in ("passed", "failed", "skipped")}
-    outputs = VerifyOutputs(verification=Verification(step=context.step, **counts))
-    summary = f"{counts['passed']} of {len(findings)} checks passed"
-    if not counts["failed"]:
-        return Outcome(outputs, reason=summary)
-    first = next(finding for finding in findings if finding.state == "failed")
-    return Outcome(outputs, StepState.FAILED, f"{summary}; {first.name}: {first.message}")

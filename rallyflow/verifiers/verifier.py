@@ -11,7 +11,7 @@ from rallyflow.model.values import Verification
 class VerifyOutputs(StepModel):
     """What later steps refer to as `steps.NAME.…`."""
 
-    verification: Verification = Field(description="How many tests passed, failed and were skipped")
+    verification: Verification = Field(description="How many tests passed, failed, were skipped, ...")
 
 
 class Verifier(StepType[InputsT, VerifyOutputs]):

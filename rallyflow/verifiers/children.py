@@ -1,0 +1,178 @@
+"""Starts what a verifier runs: in a process group that ends with the step, with its output read while it comes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO
+
+from rallyflow.errors import PermanentError
+
+_LOOK = 0.1  # seconds between two looks at the time and the wish to stop
+_GRACE = 3.0  # seconds from SIGTERM to SIGKILL
+_KEPT_LINES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command and where it runs. `directory` is the folder of the run that it works for."""
+
+    words: Sequence[str]
+    directory: Path
+    cwd: Path | None = None
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended. `cut` says that it was not left to end by itself: `timeout`, `stop`, or nothing."""
+
+    code: int
+    cut: str = ""
+    lines: Sequence[str] = ()  # the last that it wrote to standard error
+
+    @property
+    def how(self) -> str:
+        """Return it as words."""
+        return f"exit code {self.code}" if self.code < 128 else f"signal {self.code - 128}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a command is ended before its end: when the time is over, or when the step should stop."""
+
+    seconds: float | None = None
+    stop: Event = field(default_factory=Event)
+
+
+def run(
+    command: Command,
+    read: Callable[[BinaryIO], None],
+    said: Callable[[str], None] = lambda _line: None,
+    limits: Limits | None = None,
+) -> Ended:
+    """Run a command to its end, or to that of its time.
+
+    `read` gets its standard output, in a thread of its own, `said` each line of its standard error. What `read` raises
+    is raised. PermanentError when the command can't be started.
+    """
+    limits = limits or Limits()
+    with _started(command) as process:
+        lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        failures: list[BaseException] = []
+        readers = [
+            threading.Thread(target=_guarded, args=(lambda: read(_stdout(process)), failures), daemon=True),
+            threading.Thread(target=_guarded, args=(lambda: _say(process, lines, said), failures), daemon=True),
+        ]
+        for reader in readers:
+            reader.start()
+        cut = _wait(process, limits, failures)
+        _end(process, _GRACE if cut else 0.0)
+        for reader in readers:
+            reader.join(_GRACE)  # what has left the group may hold the pipe for ever
+    if failures:
+        raise failures[0]
+    return Ended(_code(process), cut, tuple(lines))
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Return this process's environment without what would reach into another Python or speak of another cloud."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "PYTHON", "VIRTUAL_ENV"))}
+    return {**kept, "PYTHONUNBUFFERED": "1", **more}
+
+
+@contextlib.contextmanager
+def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
+    keeper = [sys.executable, "-P", "-m", "rallyflow.verifiers.keeper", str(os.getpid()), str(command.directory)]
+    try:
+        process = subprocess.Popen(
+            [*keeper, *command.words],
+            cwd=command.cwd,
+            env=dict(command.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise PermanentError(f"{command.words[0]} can't be started: {error}", hint="look at `cwd` and `env`") from error
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            _end(process, 0.0)
+
+
+def _wait(process: subprocess.Popen[bytes], limits: Limits, failures: Sequence[BaseException]) -> str:
+    """Wait until the command ends, or should end; returns why it should."""
+    deadline = time.monotonic() + limits.seconds if limits.seconds is not None else None
+    while not _has_ended(process, 0.0):
+        if failures:
+            return "failure"
+        if limits.stop.wait(_LOOK):
+            return "stop"
+        if deadline is not None and time.monotonic() >= deadline:
+            return "timeout"
+    return ""
+
+
+def _end(process: subprocess.Popen[bytes], grace: float) -> None:
+    """End what is left of the group; with some seconds of grace, politely first. Its leader is reaped only then.
+
+    Until it is reaped nobody else can get its number.
+    """
+    if grace:
+        _kill(process, signal.SIGTERM)
+        _has_ended(process, grace)
+    _kill(process, signal.SIGKILL)
+    process.wait()
+
+
+def _has_ended(process: subprocess.Popen[bytes], within: float) -> bool:
+    """Whether the process ends within some seconds; it stays a zombie."""
+    deadline = time.monotonic() + within
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(min(_LOOK, within))
+    return True
+
+
+def _kill(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal to the whole group; it may outlive the keeper that leads it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def _guarded(do: Callable[[], None], failures: list[BaseException]) -> None:
+    try:
+        do()
+    except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+        failures.append(error)
+
+
+def _stdout(process: subprocess.Popen[bytes]) -> BinaryIO:
+    assert process.stdout is not None  # noqa: S101 - it was started with a pipe
+    return process.stdout  # type: ignore[return-value]
+
+
+def _say(process: subprocess.Popen[bytes], lines: deque[str], said: Callable[[str], None]) -> None:
+    for raw in process.stderr or ():
+        line = raw.decode(errors="replace").rstrip()
+        if line:
+            lines.append(line)
+            said(line)
+
+
+def _code(process: subprocess.Popen[bytes]) -> int:
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode

@@ -1,0 +1,1 @@
+"""Tempest: the tests of OpenStack's own developers, against any cloud."""
