@@ -403,12 +403,14 @@ class ImageUnknown(PermanentError):
     """There is no image of this name on the machine, or a layer of an image is missing."""
 
     code = "RF0662"
+    exit_code = Exit.USAGE  # of a verb; a step that it happens to has errored like any other
 
 
 class ImageInUse(PermanentError):
     """An image can't be removed or replaced: containers or other images stand on it, or the name is taken."""
 
     code = "RF0663"
+    exit_code = Exit.USAGE  # of a verb; a step that it happens to has errored like any other
 
 
 class NetworkTaken(PermanentError):

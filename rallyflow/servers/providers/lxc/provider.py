@@ -29,6 +29,7 @@ from rallyflow.servers.ssh.command import StoppedError
 from rallyflow.servers.ssh.patience import Patience
 
 _LOOKING = 0.05  # seconds between two attempts to log in to a container that boots
+_BOOT = 120.0  # seconds that a container may take until it answers again
 _PATIENCE = Patience(connect=5.0)
 
 
@@ -49,8 +50,6 @@ class Lxc(Provider[LxcInputs]):
         """Make all of it. When a part fails, what was made is removed again, and the error names each part."""
         try:
             return self._made(inputs, context)
-        except StoppedError:
-            return Outcome(ProvisionOutputs(servers=()), StepState.INTERRUPTED, "stopped")
         except RallyflowError:
             _undo(context)
             raise
@@ -65,12 +64,22 @@ class Lxc(Provider[LxcInputs]):
         """Start again what has stopped, also after a reboot of a host; None when something is gone."""
         rows = [row for row in context.ledger.open() if row.kind in (NETWORK, SERVER)]
         files = {file for server in outputs.servers for file in (server.key_file, server.known_hosts) if file}
-        if not rows or not all(file.exists() for file in files) or not _restored(rows, context):
+        if not rows or not all(file.exists() for file in files):
             return None
-        facts = _facts(outputs.servers, context, 120.0)
-        return outputs.model_copy(update={"facts": facts})
+        try:
+            if not _restored(rows, context):
+                return None
+            return outputs.model_copy(update={"facts": _facts(outputs.servers, context, _BOOT)})
+        except StoppedError:
+            return outputs
 
     def _made(self, inputs: LxcInputs, context: StepContext) -> Outcome[ProvisionOutputs]:
+        try:
+            return self._make(inputs, context)
+        except StoppedError:  # what there is stays in the ledger: a resumed run takes it over
+            return Outcome(ProvisionOutputs(servers=()), StepState.INTERRUPTED, "stopped")
+
+    def _make(self, inputs: LxcInputs, context: StepContext) -> Outcome[ProvisionOutputs]:
         servers = inputs.hosts or (THIS_MACHINE,)
         with _agents(servers, context) as agents:
             context.report(Progress(note="looking at the hosts, and for the image"))

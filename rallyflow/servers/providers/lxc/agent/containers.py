@@ -17,6 +17,7 @@ from rallyflow.servers.providers.lxc.agent.trouble import HostError
 _AT_ONCE = 8
 _STOPPING = 60  # seconds until a container that is asked to stop is killed
 _ABOUT = "server.json"
+_NOISE = "get_config_unsupported_key"  # in every log of an LXC that was built without seccomp
 
 
 def create(images: str, servers: Sequence[Mapping[str, Any]], keys: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
@@ -25,17 +26,17 @@ def create(images: str, servers: Sequence[Mapping[str, Any]], keys: Mapping[str,
     `keys` are the host keys by name, each `private` and `public`, for those that have to be made. Returns for each
     name `host_key`, the public key that it has, or `error`.
     """
-    return _each([server["name"] for server in servers], lambda at: _create(images, servers[at], keys))
+    return _each([server["name"] for server in servers], lambda at, lock: _create(images, servers[at], keys, lock))
 
 
 def restore(names: Sequence[str]) -> dict[str, Any]:
     """Start again what does not run of these containers; the answer says `missing` of those that are not here."""
-    return _each(names, lambda at: _restore(names[at]))
+    return _each(names, lambda at, lock: _restore(names[at], lock))
 
 
 def delete(names: Sequence[str]) -> dict[str, Any]:
     """Remove containers with all that is theirs, also those that are half made; the answer has errors only."""
-    return _each(names, lambda at: _delete(names[at]))
+    return _each(names, lambda at, _lock: _delete(names[at]))
 
 
 def listed() -> list[dict[str, Any]]:
@@ -53,13 +54,17 @@ def is_running(name: str) -> bool:
     return host.first_line(["lxc-info", "-P", str(host.CONTAINERS), "-n", name, "-s", "-H"]) == "RUNNING"
 
 
-def start(name: str) -> None:
-    """Start a container, and return when its first process runs; HostError says why it does not."""
+def start(name: str, lock: int) -> None:
+    """Start a container, and return when its first process runs; HostError says why it does not.
+
+    `lock` is the container's, which is ours: who removes the container waits until LXC has done what it began, even if
+    we are killed meanwhile.
+    """
     folder = _folder(name)
     log = folder / "lxc.log"
     log.unlink(missing_ok=True)
     try:
-        host.run("lxc-start", "-P", host.CONTAINERS, "-n", name, "-o", log, "-l", "WARN")
+        host.run("lxc-start", "-P", host.CONTAINERS, "-n", name, "-o", log, "-l", "WARN", holding=lock)
     except HostError as error:
         raise HostError(f"the container does not start: {_errors(log) or error.what}") from error
 
@@ -70,11 +75,11 @@ def stop(name: str) -> None:
         host.run("lxc-stop", "-P", host.CONTAINERS, "-n", name, "-t", _STOPPING, timeout=_STOPPING + 30)
 
 
-def _each(names: Sequence[str], work: Callable[[int], Mapping[str, Any]]) -> dict[str, Any]:
+def _each(names: Sequence[str], work: Callable[[int, int], Mapping[str, Any]]) -> dict[str, Any]:
     def one(at: int) -> Mapping[str, Any]:
         try:
-            with host.locked(f"container-{host.checked(names[at])}"):
-                return work(at)
+            with host.locked(f"container-{host.checked(names[at])}") as lock:
+                return work(at, lock)
         except HostError as error:
             return {"error": {"what": error.what, "hint": error.hint, "kind": error.kind}}
         except OSError as error:
@@ -84,12 +89,14 @@ def _each(names: Sequence[str], work: Callable[[int], Mapping[str, Any]]) -> dic
         return dict(zip(names, pool.map(one, range(len(names))), strict=True))
 
 
-def _create(images: str, server: Mapping[str, Any], keys: Mapping[str, Mapping[str, str]]) -> Mapping[str, Any]:
+def _create(
+    images: str, server: Mapping[str, Any], keys: Mapping[str, Mapping[str, str]], lock: int
+) -> Mapping[str, Any]:
     name, folder = server["name"], _folder(server["name"])
     known = host.read_json(folder / _ABOUT)
     if known and known["complete"] and all(known.get(key) == value for key, value in server.items()):
         if not is_running(name):
-            start(name)
+            start(name, lock)
         return {"host_key": known["host_key"], "kept": True}
     if folder.exists():
         _delete(name)
@@ -100,7 +107,7 @@ def _create(images: str, server: Mapping[str, Any], keys: Mapping[str, Mapping[s
         folder.mkdir(parents=True)
         host.write_json(folder / _ABOUT, about)
     _fill(server, own, lower, folder)
-    start(name)
+    start(name, lock)
     host.write_json(folder / _ABOUT, {**about, "complete": True})
     return {"host_key": own["public"], "kept": False}
 
@@ -123,13 +130,13 @@ def _make_folders(top: Path, folder: Path) -> None:
             part.mkdir(mode=0o700 if part.relative_to(top).parts[0] == "root" else 0o755)
 
 
-def _restore(name: str) -> Mapping[str, Any]:
+def _restore(name: str, lock: int) -> Mapping[str, Any]:
     known = host.read_json(_folder(name) / _ABOUT)
     if not known or not known["complete"]:
         return {"missing": True}
     if not is_running(name):
         host.say(f"starting {name} again")
-        start(name)
+        start(name, lock)
         return {"started": True}
     return {}
 
@@ -179,5 +186,6 @@ def _folder(name: str) -> Path:
 
 def _errors(log: Path) -> str:
     """Return the errors of a log of LXC, without its own words around them."""
-    lines = [line.rpartition(" - ")[2] for line in host.text_of(log).splitlines() if " ERROR " in line]
+    found = [line for line in host.text_of(log).splitlines() if " ERROR " in line and _NOISE not in line]
+    lines = [line.rpartition(" - ")[2] for line in found]
     return "; ".join(dict.fromkeys(lines[:3]))

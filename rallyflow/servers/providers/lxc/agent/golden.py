@@ -17,21 +17,22 @@ def snapshot(container: str, images: str, word: str, *, force: bool) -> dict[str
     The container is stopped in order for as long as that takes, and started again if it ran. An image that had the
     name goes when nothing uses it; without `force` the name has to be free (HostError of the kind `used`).
     """
-    with host.locked(f"container-{host.checked(container)}"), host.locked("names", folder=Path(images) / "locks"):
+    own, names = f"container-{host.checked(container)}", Path(images) / "locks"
+    with host.locked(own) as lock, host.locked("names", folder=names):
         known = host.read_json(host.CONTAINERS / container / "server.json")
         if not known or not known["complete"]:
             raise HostError(f"there is no container {container} on this host", kind="missing")
         before = layers.named(images).get(host.checked(word))
         if before and not force:
             raise HostError(f"there is an image {word!r} already", hint="--force replaces it", kind="used")
-        about = _stopped(known, images)
+        about = _stopped(known, images, lock)
         layers.name(images, word, about["digest"])
     if before:
         _drop(images, before)
     return about
 
 
-def _stopped(known: dict[str, Any], images: str) -> dict[str, Any]:
+def _stopped(known: dict[str, Any], images: str, lock: int) -> dict[str, Any]:
     name = known["name"]
     ran = containers.is_running(name)
     if ran:
@@ -42,7 +43,7 @@ def _stopped(known: dict[str, Any], images: str) -> dict[str, Any]:
     finally:
         if ran:
             host.say(f"starting {name} again")
-            containers.start(name)
+            containers.start(name, lock)
 
 
 def _copied(known: dict[str, Any], images: str) -> dict[str, Any]:

@@ -31,12 +31,26 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201 - the protocol
 
 
-def run(*command: object, timeout: float = _QUICK, check: bool = True, text: str = "") -> str:
-    """Run a program with a clean environment and return what it prints; HostError when it fails."""
+def run(
+    *command: object, timeout: float = _QUICK, check: bool = True, text: str = "", holding: int | None = None
+) -> str:
+    """Run a program with a clean environment and return what it prints; HostError when it fails.
+
+    With a lock to be `holding` it goes on when this process is killed, and the lock is free once it has ended.
+    """
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
-            words, capture_output=True, text=True, errors="replace", input=text, timeout=timeout, check=False, env=env()
+            words,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            input=text,
+            timeout=timeout,
+            check=False,
+            env=env(),
+            start_new_session=holding is not None,
+            pass_fds=() if holding is None else (holding,),
         )
     except FileNotFoundError as error:
         raise HostError(f"there is no program {words[0]}") from error
@@ -70,8 +84,11 @@ def checked(name: str) -> str:
 
 
 @contextlib.contextmanager
-def locked(name: str, *, folder: Path = LOCKS, shared: bool = False, waiting: str = "") -> Iterator[None]:
-    """Hold a lock of this host, which ends with this process; `waiting` is said when another has it."""
+def locked(name: str, *, folder: Path = LOCKS, shared: bool = False, waiting: str = "") -> Iterator[int]:
+    """Hold a lock of this host, which ends with this process; `waiting` is said when another has it.
+
+    Gives the lock's file descriptor.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}.lock"
     while True:
@@ -79,7 +96,7 @@ def locked(name: str, *, folder: Path = LOCKS, shared: bool = False, waiting: st
         try:
             _lock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, waiting)
             if _is(descriptor, file):
-                yield
+                yield descriptor
                 return
         finally:
             os.close(descriptor)

@@ -8,7 +8,7 @@ mkdir -p /run/sshd /run/lock
 
 end() {
   trap '' TERM INT
-  kill -s TERM -1 2>/dev/null
+  kill -s TERM -- -1 2>/dev/null
   round=0
   while [ "$round" -lt 300 ] && others; do
     sleep 0.1

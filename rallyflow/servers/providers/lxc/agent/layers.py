@@ -156,11 +156,29 @@ def remove(images: str, word: str) -> Mapping[str, Any]:
 
 
 def prune(images: str) -> list[Mapping[str, Any]]:
-    """Remove all images that have no name and that nothing stands on, and return them."""
+    """Remove all images that have no name and that nothing stands on, and return them; and what killed builds left."""
+    _clear(Path(images))
     gone: list[Mapping[str, Any]] = []
-    while idle := [each for each in listed(images) if not (each["names"] or each["containers"] or each["on_top"])]:
-        gone += [remove(images, each["digest"]) for each in idle]
+    refused: set[str] = set()
+    while idle := [each["digest"] for each in listed(images) if _is_idle(each) and each["digest"] not in refused]:
+        for digest in idle:
+            try:
+                gone.append(remove(images, digest))
+            except HostError as error:  # somebody has just begun to use it, or was faster
+                refused.add(digest)
+                host.say(error.what)
     return gone
+
+
+def _is_idle(image: Mapping[str, Any]) -> bool:
+    return not (image["names"] or image["containers"] or image["on_top"])
+
+
+def _clear(store: Path) -> None:
+    """Remove what builds have left that were killed; one that goes on is waited for."""
+    for folder in store.glob(".*.making"):
+        with host.locked(folder.name[1:].removesuffix(".making"), folder=store / "locks"):
+            host.remove_tree(folder)
 
 
 def packages(images: str, word: str) -> dict[str, str]:
