@@ -46,6 +46,14 @@ class Phases:
             self.note(server, str(event["phase"]), str(event["unit"]), str(event["state"]), event.get("seconds", 0.0))
         elif event["event"] == "files" and event["changed"]:
             self.context.log.info("%s: %d files changed", server, len(event["changed"]))
+        elif event["event"] == "stopped":
+            self.context.log.info(
+                "%s: stopped %s after %.1fs%s",
+                server,
+                ", ".join(event["daemons"]),
+                event["seconds"],
+                f"; by force: {', '.join(event['forced'])}" if event["forced"] else "",
+            )
         elif event["event"] == "applied":
             self.context.log.info("%s: started %s", server, ", ".join(event["started"]) or "nothing")
 

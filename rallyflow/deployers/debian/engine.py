@@ -129,8 +129,7 @@ def _book(inputs: DebianInputs, passwords: Passwords, context: StepContext) -> d
     for server in inputs.servers:
         name = f"{context.tag}-{server.name}"
         detail = {"server": server.model_dump(mode="json"), "deployment": passwords.deployment}
-        inside = getattr(server, "ledger_id", 0)
-        rows[server.name] = there.get(name) or context.ledger.intend(KIND, name, inside=inside, detail=detail)
+        rows[server.name] = there.get(name) or context.ledger.intend(KIND, name, inside=server.ledger_id, detail=detail)
     return rows
 
 

@@ -71,14 +71,11 @@ class DebianInputs(StepModel):
     @model_validator(mode="after")
     def _is_one_of_two(self) -> Self:
         if bool(self.servers) == (self.cloud is not None):
-            raise PydanticCustomError("servers_or_cloud", "give either `servers` or `cloud`")
+            raise ValueError("give either `servers` or `cloud`")
         given = self.model_fields_set - {"cloud", "config", "unit_timeout"}
         if self.cloud is not None and given:
-            raise PydanticCustomError(
-                "fixed_by_cloud",
-                "`{names}` can't change in a cloud that is there: only `config` can",
-                {"names": "`, `".join(sorted(given))},
-            )
+            names = "`, `".join(sorted(given))
+            raise ValueError(f"`{names}` can't change in a cloud that is there: only `config` can")
         return self
 
     @field_validator("roles", mode="after")

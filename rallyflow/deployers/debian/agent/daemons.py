@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from . import places
-from .events import AgentError
+from .events import AgentError, say
 from .plan import Daemon
 
 _MARKER = "RALLYFLOW_DAEMON"
@@ -80,15 +80,21 @@ def identity_of(user: str) -> dict[str, Any]:
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": os.getgrouplist(user, entry.pw_gid)}
 
 
-def stop(processes: Sequence[Process]) -> None:
+def stop(processes: Sequence[Process], grace: float = _GRACE) -> None:
     """End daemons, all at a time: TERM for their leaders, KILL for what is left of their sessions after a while."""
+    if not processes:
+        return
+    began = time.monotonic()
     sessions = {process.session for process in processes}
     leaders = {process.pid for process in processes if process.pid == process.session}
     for pid in leaders or {process.pid for process in processes}:
         _signal(pid, signal.SIGTERM)
-    until = time.monotonic() + _GRACE
-    while any(_session(pid) in sessions and pid in leaders for pid in _pids()) and time.monotonic() < until:
+    while leaders and time.monotonic() < began + grace:
         time.sleep(0.05)
+        leaders = {pid for pid in leaders if _session(pid) == pid}
+    names = sorted({process.name for process in processes})
+    forced = sorted({process.name for process in processes if process.pid in leaders})
+    say("stopped", daemons=names, forced=forced, seconds=round(time.monotonic() - began, 2))
     marked = {process.pid for process in processes}
     for _ in range(100):
         left = [pid for pid in _pids() if _alive(pid) and (_session(pid) in sessions or _still(pid, marked))]

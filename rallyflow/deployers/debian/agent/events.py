@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-_TAIL = 30
+_TAIL = 15
 _lock = threading.Lock()
 
 

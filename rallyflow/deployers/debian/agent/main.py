@@ -116,7 +116,7 @@ def _remove(text: str) -> None:
         if manifest.get("deployment") != wanted["deployment"]:
             say("removed", found=False)
             return
-        daemons.stop(daemons.running(wanted["deployment"]))
+        daemons.stop(daemons.running(wanted["deployment"]), grace=1.0)  # nothing of what they hold is kept
         files.write_hosts({})
         files.put_back(manifest["files"])
         for folder in (places.DATA, places.STAMPS, places.ORIGINALS, places.LOGS):

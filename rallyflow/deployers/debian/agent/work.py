@@ -27,7 +27,7 @@ class Work:
 
     def do(self) -> list[str]:
         """Do all of them; returns the daemons that were started. Raises the first AgentError, after those under way."""
-        self._stop_strangers()
+        self._stop_what_differs()
         waiting = {unit.name: unit for unit in self._plan.units}
         done: set[str] = set()
         under_way: dict[Future[None], Unit] = {}
@@ -52,10 +52,16 @@ class Work:
             raise error
         return self._restarted
 
-    def _stop_strangers(self) -> None:
-        """End daemons of the deployment that are not part of the plan any more."""
-        wanted = {unit.name for unit in self._plan.units if isinstance(unit, Daemon)}
-        daemons.stop([each for each in daemons.running(self._plan.deployment) if each.name not in wanted])
+    def _stop_what_differs(self) -> None:
+        """End daemons that are not as the plan has them, all before anything is started.
+
+        So nobody who waits for one of them takes the answer of the old one.
+        """
+        wanted = {unit.name: digest(unit, self._contents) for unit in self._plan.units if isinstance(unit, Daemon)}
+        found = daemons.running(self._plan.deployment)
+        wrong = {each.name for each in found if each.digest != wanted.get(each.name)}
+        wrong |= {each.name for each in found} - {each.name for each in found if each.pid == each.session}
+        daemons.stop([each for each in found if each.name in wrong])
 
     def _unit(self, unit: Unit) -> None:
         began = time.monotonic()
@@ -84,13 +90,11 @@ class Work:
 
     def _daemon(self, unit: Daemon) -> None:
         mark = digest(unit, self._contents)
-        found = [each for each in daemons.running(self._plan.deployment) if each.name == unit.name]
-        leaders = [each for each in found if each.pid == each.session]
+        runs = any(each.name == unit.name for each in daemons.running(self._plan.deployment))
         process = None
         log = daemons.log_of(unit.name)
         since = log.stat().st_size if log.exists() else 0
-        if not leaders or any(each.digest != mark for each in found):
-            daemons.stop(found)
+        if not runs:
             process = daemons.start(self._plan.deployment, unit, mark)
             self._restarted.append(unit.name)
 

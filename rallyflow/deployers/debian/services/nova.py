@@ -77,7 +77,7 @@ def _databases(site: Site, server: Placed) -> Options:
 
 def _controller(site: Site, server: Placed) -> Parts:
     api = wsgi(site, "nova-api", "nova", "/usr/bin/nova-api-wsgi", (_CONF,), ("nova-tables", "rabbitmq", "keystone"))
-    after = ("nova-tables", "rabbitmq")
+    after = ("nova-tables", "rabbitmq", "catalogue")  # both sign in when they start, and end when they may not
     daemons = tuple(
         Daemon(
             f"nova-{name}",
