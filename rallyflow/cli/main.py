@@ -40,6 +40,7 @@ VERBS = {
     "snapshot": "Make an image of a container of a run, to clone others from",
     "sql": "Query the measurements with SQL",
     "validate": "Check a workflow file, all of it, without running anything",
+    "verification": "Show, compare, report, repeat and import verifications",
     "watch": "Follow a run that another process works on, until it ends",
     "why": "Say why a step is as it is, and what has changed",
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from rallyflow.model.records import RunRecord, StepRecord
 from rallyflow.report.figures import Figure
-from rallyflow.report.words import SECONDS, Unit
+from rallyflow.report.words import SECONDS, Unit, count, plural
 from rallyflow.results.queries import Criterion, Failure, Session, Test
 from rallyflow.stats.cells import Cell
 from rallyflow.stats.summary import ActionSummary, Summary
@@ -95,8 +95,33 @@ class Verification:
     tests: Sequence[Test]
 
     def counted(self, state: str) -> int:
-        """Return how many tests are in a state: passed, failed or skipped."""
+        """Return how many tests are in a state: passed, failed, skipped, ..."""
         return sum(test.state == state for test in self.tests)
+
+    def counts(self, states: Sequence[str]) -> dict[str, int]:
+        """Return how many tests are in each state."""
+        return {state: self.counted(state) for state in states}
+
+    @property
+    def bad(self) -> int:
+        """How many tests count as failures."""
+        return sum(self.counted(state) for state in ("failed", "errored", "uxsuccess"))
+
+    @property
+    def flaky(self) -> int:
+        """How many tests passed only when they were run again."""
+        return sum(test.state == "passed" and test.attempts > 1 for test in self.tests)
+
+    @property
+    def sentence(self) -> str:
+        """How the tests ended."""
+        texts = [f"{plural(self.counted('passed'), 'test')} passed"]
+        texts += [f"{count(self.flaky)} of them only when run again"] if self.flaky else []
+        texts += [f"{count(self.counted('failed'))} failed"]
+        named = {"errored": "without a result", "uxsuccess": "passed unexpectedly", "xfail": "failed as expected"}
+        texts += [f"{count(self.counted(state))} {name}" for state, name in named.items() if self.counted(state)]
+        texts += [f"{count(self.counted('skipped'))} skipped"]
+        return f"{', '.join(texts)}."
 
 
 @dataclass(frozen=True, slots=True)

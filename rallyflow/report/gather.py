@@ -63,7 +63,7 @@ def gather(
         verifications,
         _groups(benchmarks, charts),
         _workflow(run),
-        _made(),
+        made(),
     )
 
 
@@ -198,7 +198,8 @@ def _workflow(run: RunRecord) -> str:
     return text if len(text) <= LONGEST_FILE else f"{text[:LONGEST_FILE]}\n... cut here: the file is longer"
 
 
-def _made() -> str:
+def made() -> str:
+    """Return what has made a page, and where."""
     from rallyflow import __version__
 
     return f"rallyflow {__version__} on Python {platform.python_version()}, {moment(time.time_ns())}"

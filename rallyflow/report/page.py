@@ -19,12 +19,15 @@ from rallyflow.report.choices import ChartChoice
 from rallyflow.report.content import Report
 from rallyflow.report.figures import Figure
 from rallyflow.report.gather import gather
+from rallyflow.report.verifications import STATES, WORDS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
+TRACEBACKS = 200
+"""Failed tests of a verification that are shown with their traceback."""
 
 
 def render(
@@ -41,17 +44,22 @@ def render(
 
 def page(report: Report) -> str:
     """Return the HTML of a report."""
-    script = _read("templates/page.js")
-    library = _read("assets/vega-embed.js") if report.figure_count() else ""
+    script = read("templates/page.js")
+    tests = read("templates/tests.js") if report.verifications else ""
+    library = read("assets/vega-embed.js") if report.figure_count() else ""
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             report=report,
-            style=_markup(_read("templates/page.css")),
-            script=_markup(script),
-            library=_markup(library),
-            hashes=[_hash(text) for text in (library, script) if text],
+            style=markup(read("templates/page.css")),
+            script=markup(script),
+            library=markup(library),
+            tests=markup(tests),
+            hashes=[hash_of(text) for text in (library, script, tests) if text],
+            said=WORDS,
+            states=STATES,
+            kept=TRACEBACKS,
             words=words,
         )
     )
@@ -64,10 +72,11 @@ def embed(figure: Figure) -> Markup:
     text = orjson.dumps({"spec": figure.spec, "data": figure.data}).decode()
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return _markup(text)
+    return markup(text)
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return what fills in our templates: everything is escaped that is not marked as ours."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -81,16 +90,18 @@ def _environment() -> Environment:
     return environment
 
 
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """Return one of our own files."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def _markup(text: str) -> Markup:
+def markup(text: str) -> Markup:
     """Mark text as ours: it goes into the page as it is."""
     from markupsafe import Markup
 
     return Markup(text)  # noqa: S704 - our own files, or JSON without any character of markup
 
 
-def _hash(script: str) -> str:
+def hash_of(script: str) -> str:
+    """Return what lets a script run under the page's own policy."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

@@ -14,6 +14,8 @@ LONGEST_MESSAGE = 2_000
 """Characters of the sentence that says why a test failed or was skipped."""
 LONGEST_DETAIL = 20_000
 """Characters of a traceback; its end is what matters."""
+_OWN_LINES = 3
+_LONGEST_SUMMARY = 600  # characters
 _TAGGED = re.compile(r"^(?P<before>.*?)\[(?P<tags>[^\[\]]*\bid-[0-9a-f-]{36}[^\[\]]*)\](?P<after>.*)$")
 
 
@@ -65,11 +67,11 @@ def split_tags(identity: str) -> tuple[str, tuple[str, ...]]:
 
 
 def first_line(detail: str) -> str:
-    """Return the line of a traceback that says what was wrong: the first of the exception's own lines."""
+    """Return the lines of a traceback that say what was wrong, as one: the first of the exception's own."""
     lines = [line for line in detail.strip().splitlines() if line.strip()]
     stack = max((number for number, line in enumerate(lines) if line.startswith((" ", "Traceback "))), default=-1)
     own = lines[stack + 1 :] or lines[-1:]
-    return own[0].strip()[:LONGEST_MESSAGE] if own else ""
+    return " ".join(line.strip() for line in own[:_OWN_LINES])[:_LONGEST_SUMMARY]
 
 
 def shortened(detail: str) -> str:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from rallyflow.errors import PermanentError
 
 _LOOK = 0.1  # seconds between two looks at the time and the wish to stop
-_GRACE = 3.0  # seconds from SIGTERM to SIGKILL
+_DRAINED = 3.0  # seconds that the last output may take to be read
 _KEPT_LINES = 60
 
 
@@ -52,6 +52,8 @@ class Limits:
     """When a command is ended before its end: when the time is over, or when the step should stop."""
 
     seconds: float | None = None
+    polite: signal.Signals = signal.SIGTERM  # what asks the command to end
+    grace: float = 3.0  # seconds from that to SIGKILL
     stop: Event = field(default_factory=Event)
 
 
@@ -77,9 +79,9 @@ def run(
         for reader in readers:
             reader.start()
         cut = _wait(process, limits, failures)
-        _end(process, _GRACE if cut else 0.0)
+        _end(process, limits if cut else None)
         for reader in readers:
-            reader.join(_GRACE)  # what has left the group may hold the pipe for ever
+            reader.join(_DRAINED)  # what has left the group may hold the pipe for ever
     if failures:
         raise failures[0]
     return Ended(_code(process), cut, tuple(lines))
@@ -110,7 +112,7 @@ def _started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         if process.returncode is None:
-            _end(process, 0.0)
+            _end(process)
 
 
 def _wait(process: subprocess.Popen[bytes], limits: Limits, failures: Sequence[BaseException]) -> str:
@@ -126,14 +128,14 @@ def _wait(process: subprocess.Popen[bytes], limits: Limits, failures: Sequence[B
     return ""
 
 
-def _end(process: subprocess.Popen[bytes], grace: float) -> None:
-    """End what is left of the group; with some seconds of grace, politely first. Its leader is reaped only then.
+def _end(process: subprocess.Popen[bytes], polite: Limits | None = None) -> None:
+    """End what is left of the group, perhaps politely first. Its leader is reaped only then.
 
     Until it is reaped nobody else can get its number.
     """
-    if grace:
-        _kill(process, signal.SIGTERM)
-        _has_ended(process, grace)
+    if polite is not None:
+        _kill(process, polite.polite)
+        _has_ended(process, polite.grace)
     _kill(process, signal.SIGKILL)
     process.wait()
 

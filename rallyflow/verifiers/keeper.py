@@ -24,6 +24,8 @@ def main() -> int:
     guardian, directory, *command = sys.argv[1:]
     die_with(int(guardian))
     act_for(Path(directory))
+    for number in (signal.SIGINT, signal.SIGTERM):  # the command decides what it does about these
+        signal.signal(number, lambda _number, _frame: None)
     libc = ctypes.CDLL(None)
     try:
         process = subprocess.Popen(command, preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL))  # noqa: PLW1509 - one thread sleeps in poll

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from rallyflow.model.step import StepModel
 from rallyflow.model.values import Cloud
-from rallyflow.units import parse_duration
+from rallyflow.verifiers.forms import Listed, Seconds
 from rallyflow.verifiers.lists import Pattern, ReasonsOrFile
 
 VERSION = "47.0.0"
 """The Tempest that is used unless a file names another: works with Python 3.11 and clouds from Zed on."""
-
-
-def _seconds(value: Any) -> Any:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
-Seconds = Annotated[float, Field(gt=0), BeforeValidator(_seconds)]
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_listed)]
 
 
 class TempestInputs(StepModel):
@@ -41,7 +26,7 @@ class TempestInputs(StepModel):
     plugins: tuple[str, ...] = Field(
         (), description="Packages with more tests, as pip takes them, such as `octavia-tempest-plugin==2.6.0`"
     )
-    pattern: Patterns = Field(
+    pattern: Listed[Pattern] = Field(
         ("set=smoke",),
         description="Which tests: `set=smoke`, `set=full`, `set=compute`, ... or a regular expression; or several",
     )
@@ -58,9 +43,7 @@ class TempestInputs(StepModel):
         default_factory=dict,
         description="Tests that are expected to fail: name or pattern to reason, or a YAML file with that",
     )
-    concurrency: int = Field(
-        default_factory=lambda: min(4, os.cpu_count() or 1), ge=1, le=256, description="Processes that run tests"
-    )
+    concurrency: int = Field(2, ge=1, le=256, description="Processes that run tests")
     timeout: Seconds | None = Field(
         None, description="Of all tests together, such as `2h`: then what has run counts, and the rest has no result"
     )

@@ -119,7 +119,7 @@ class Tempest:
             self._variables(test_timeout),
         )
         seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
-        return run(command, read, self._say, Limits(seconds, self._context.stop))
+        return run(command, read, self._say, Limits(seconds, stop=self._context.stop))
 
     def _variables(self, test_timeout: float | None) -> Mapping[str, str]:
         binaries = f"{self._environment.path}/bin{os.pathsep}{os.environ.get('PATH', os.defpath)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -15,6 +14,7 @@ from rallyflow.errors import RallyflowError
 from rallyflow.model.secret import Secret
 from rallyflow.model.states import StepState
 from rallyflow.model.step import OnResume, Outcome, Progress, StepContext
+from rallyflow.servers.private import write_private
 from rallyflow.verifiers.booking import outcome
 from rallyflow.verifiers.case import Case, CaseState, totals
 from rallyflow.verifiers.earlier import failed_of
@@ -172,19 +172,13 @@ def _configure(inputs: TempestInputs, context: StepContext, folder: Path) -> Acc
     refs = choose(facts, inputs, session, prefix)
     account = make_account(session, f"{prefix}tempest") if inputs.isolate else given_account(session)
     sections = compose(facts, account, refs, prefix=_short(context), folder=folder)
-    _write_private(folder / "tempest.conf", render(with_overrides(sections, inputs.config)))
+    write_private(folder / "tempest.conf", render(with_overrides(sections, inputs.config)))
     return account
 
 
 def _short(context: StepContext) -> str:
     """Return what names begin with that tests make: Keystone takes 64 characters, and Tempest's own part is long."""
     return f"rf-{context.key}"
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def _remove(row: int, context: StepContext) -> None:

@@ -1,0 +1,156 @@
+"""`verify/command`: any program that writes JUnit or subunit."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, ClassVar, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from rallyflow.errors import NotFound, VerifierBroke
+from rallyflow.model.states import StepState
+from rallyflow.model.step import OnResume, Outcome, Progress, StepContext, StepModel
+from rallyflow.model.values import Cloud, Servers
+from rallyflow.verifiers.booking import outcome
+from rallyflow.verifiers.case import Case, summary, totals
+from rallyflow.verifiers.children import Command, Ended, Limits, run
+from rallyflow.verifiers.formats import read_results
+from rallyflow.verifiers.forms import Listed, Seconds
+from rallyflow.verifiers.lists import Reasons, ReasonsOrFile, judged, reasons_of
+from rallyflow.verifiers.subunit import read_subunit
+from rallyflow.verifiers.surroundings import surroundings
+from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
+
+_STDOUT = "-"
+_NAMED_LINES = 3
+
+
+class Result(StepModel):
+    """Where the results are."""
+
+    junit: Listed[str] = Field((), description="Files with JUnit, below `cwd`; with `*` and `**` for many")
+    subunit: str = Field("", description="A file with subunit, seen from `cwd`; `-` is what the command prints")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.junit) == bool(self.subunit):
+            raise PydanticCustomError("rallyflow_result", "give either `junit` or `subunit`")
+        return self
+
+
+class CommandInputs(StepModel):
+    """The file's `with:`."""
+
+    run: str | tuple[str, ...] = Field(description="The command: a line as /bin/sh reads it, or a list of words")
+    result: Result = Field(description="Where its results are")
+    env: dict[str, str] = Field(default_factory=dict, description="Added to the environment")
+    cwd: Path | None = Field(None, description="Where it runs; default: where rallyflow was started")
+    cloud: Cloud | None = Field(None, description="The cloud: OS_CLOUD and OS_CLIENT_CONFIG_FILE name it")
+    servers: Servers = Field((), description="The servers: RALLYFLOW_SERVERS and RALLYFLOW_SSH_CONFIG")
+    timeout: Seconds | None = Field(None, description="Then it is ended, and what it has written counts")
+    xfail: ReasonsOrFile = Field(
+        default_factory=dict,
+        description="Tests that are expected to fail: name or pattern to reason, or a YAML file with that",
+    )
+
+
+class CommandStep(Verifier[CommandInputs]):
+    """Run a command, and take its results for those of a verification."""
+
+    Inputs = CommandInputs
+    on_resume: ClassVar[OnResume] = OnResume.IDEMPOTENT
+    repeatable: ClassVar[bool] = False
+
+    def run(self, inputs: CommandInputs, context: StepContext) -> Outcome[VerifyOutputs]:
+        expected = reasons_of(inputs.xfail)
+        env = surroundings(inputs.cloud, inputs.servers, context.artifacts.absolute(), context) | inputs.env
+        words = ["/bin/sh", "-c", inputs.run] if isinstance(inputs.run, str) else inputs.run
+        command = Command(words, context.directory, inputs.cwd, env)
+        before = _stamps(_files(inputs))
+        stream = Stream(expected, context)
+        read = stream.read if inputs.result.subunit == _STDOUT else stream.log
+        limits = Limits(inputs.timeout, polite=signal.SIGINT, grace=10.0, stop=context.stop)
+        ended = run(command, read, lambda line: context.log.info("%s", line), limits)
+        cases = stream.cases
+        for path in _files(inputs):
+            if before.get(path) != _stamp(path):
+                cases += read_results(path, "junit" if inputs.result.junit else "auto")
+        return concluded([judged(case, expected) for case in cases], ended, stream.last, context)
+
+
+class Stream:
+    """What a command prints: a stream of results, or lines for the log."""
+
+    def __init__(self, expected: Reasons, context: StepContext) -> None:
+        self.cases: list[Case] = []
+        self.last: list[str] = []
+        self._expected = expected
+        self._context = context
+
+    def read(self, source: BinaryIO) -> None:
+        """Take it for subunit."""
+        heard = read_subunit(source, self._ended)
+        self.last = heard.noise.strip().splitlines()[-_NAMED_LINES:]
+        if heard.damage:
+            self._context.log.warning("the stream of results is damaged: %s", heard.damage)
+
+    def log(self, source: BinaryIO) -> None:
+        """Take it for lines."""
+        for raw in source:
+            line = raw.decode(errors="replace").rstrip()
+            self._context.log.info("%s", line)
+            self.last = [*self.last, line][-_NAMED_LINES:]
+
+    def _ended(self, case: Case) -> None:
+        self.cases.append(case)
+        seen = judged(case, self._expected)
+        self._context.log.info("%s %s %s", seen.state, seen.name, seen.message)
+        self._context.report(Progress(len(self.cases), note=seen.name))
+
+
+def concluded(
+    cases: Sequence[Case],
+    ended: Ended,
+    last: Sequence[str],
+    context: StepContext,
+    versions: Mapping[str, str] | None = None,
+) -> Outcome[VerifyOutputs]:
+    """Return the outcome of a program that ended: what its results say; without any it could not be done."""
+    if cases or ended.cut == "timeout":
+        if ended.code and not ended.cut and not any(case.state.bad for case in cases):
+            context.log.warning("the command ended with %s, though no test failed", ended.how)
+        return outcome(cases, context, versions, cut=ended.cut)
+    if ended.cut == "stop":
+        outputs = VerifyOutputs(verification=totals(context.step, []))
+        return Outcome(outputs, StepState.INTERRUPTED, f"stopped early: {summary(outputs.verification)}")
+    said = " | ".join(list(ended.lines)[-_NAMED_LINES:] or last)
+    raise VerifierBroke(
+        f"the command ended with {ended.how} and without results{': ' if said else ''}{said}",
+        hint="does it write to where `result` looks?",
+    )
+
+
+def _files(inputs: CommandInputs) -> list[Path]:
+    base = (inputs.cwd or Path()).absolute()
+    if not base.is_dir():
+        raise NotFound(f"there is no folder {base}", hint="`cwd` names it")
+    if inputs.result.subunit:
+        return [] if inputs.result.subunit == _STDOUT else [base / inputs.result.subunit]
+    found = {path for pattern in inputs.result.junit for path in base.glob(pattern)}
+    return sorted(found)
+
+
+def _stamps(paths: Sequence[Path]) -> dict[Path, tuple[int, int] | None]:
+    return {path: _stamp(path) for path in paths}
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is written; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino

@@ -1,0 +1,184 @@
+"""Reads and writes JUnit's XML, as pytest, Maven, Go and many others write it; what is hostile in it is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from rallyflow.errors import ResultsUnreadable
+from rallyflow.verifiers.case import LONGEST_MESSAGE, Case, CaseState, first_line, shortened
+
+LARGEST = 200_000_000
+"""Bytes of a file that are read."""
+_DEEPEST = 50  # elements inside each other
+_BAD = ("failure", "error")
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def read_junit(source: BinaryIO, ended: Callable[[Case], None]) -> None:
+    """Read a file test by test. Raises ResultsUnreadable for what is no JUnit, or is made to do harm."""
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml.common import DefusedXmlException
+    from defusedxml.ElementTree import iterparse
+
+    try:
+        _read(iterparse(_Bounded(source), events=("start", "end"), forbid_dtd=True), ended)
+    except DefusedXmlException as error:
+        raise ResultsUnreadable(
+            "the XML has a document type or entities, which JUnit has no use for", hint="who wrote this file?"
+        ) from error
+    except (ParseError, ValueError, LookupError) as error:
+        raise ResultsUnreadable(f"the file is no JUnit: {error}", hint="is it whole, and the right one?") from error
+
+
+def _read(events: Any, ended: Callable[[Case], None]) -> None:
+    stack: list[Element] = []
+    for event, element in events:
+        if event == "start":
+            stack.append(element)
+            if len(stack) == 1 and _tag(element) not in ("testsuites", "testsuite"):
+                raise ResultsUnreadable(f"the file is no JUnit: it begins with <{_tag(element)[:60]}>")
+            if len(stack) > _DEEPEST:
+                raise ResultsUnreadable(f"the XML is nested more than {_DEEPEST} deep: no JUnit")
+            continue
+        stack.pop()
+        if _tag(element) == "testcase":
+            ended(_case(element, stack))
+        if stack and _tag(element) in ("testcase", "testsuite", "properties", "system-out", "system-err"):
+            stack[-1].remove(element)  # what has been read takes no memory any more
+
+
+class _Bounded:
+    """A stream that ends with an error where it becomes too large."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._left = LARGEST
+
+    def read(self, size: int) -> bytes:
+        data = self._source.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ResultsUnreadable(f"the file has more than {LARGEST // 1_000_000} MB")
+        return data
+
+
+def _case(element: Element, stack: Sequence[Element]) -> Case:
+    name = ".".join(part for part in (element.get("classname", ""), element.get("name", "")) if part) or "(no name)"
+    suite = next((each for each in reversed(stack) if _tag(each) == "testsuite"), None)
+    state, message, detail = _verdict(element)
+    return Case(
+        name=name,
+        state=state,
+        started_ns=_moment(element.get("timestamp") or (suite.get("timestamp") if suite is not None else None)),
+        duration_ns=_duration(element.get("time")),
+        message=message[:LONGEST_MESSAGE],
+        detail=shortened(detail),
+    )
+
+
+def _verdict(element: Element) -> tuple[CaseState, str, str]:
+    """Return state, message and traceback of a test. pytest's expected failures are marked ones that were skipped."""
+    for child in element:
+        message, text = child.get("message") or "", (child.text or "").strip()
+        if _tag(child) in _BAD:
+            if message.startswith("[XPASS(strict)]"):
+                return CaseState.UXSUCCESS, f"it was expected to fail: {message}", ""
+            return CaseState.FAILED, message.strip() or first_line(text), text
+        if _tag(child) == "skipped":
+            expected = child.get("type") == "pytest.xfail"
+            return (CaseState.XFAIL if expected else CaseState.SKIPPED), message or first_line(text), ""
+    return CaseState.PASSED, "", ""
+
+
+def _tag(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _duration(text: str | None) -> int:
+    try:
+        seconds = float((text or "0").replace(",", ""))
+    except ValueError:
+        return 0
+    return int(seconds * 1e9) if 0 <= seconds < 1e8 else 0
+
+
+def _moment(text: str | None) -> int:
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return 0
+    whole = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return int(whole.timestamp() * 1e9)
+    except (OverflowError, OSError):
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The tests of one verification, to be written."""
+
+    name: str
+    cases: Sequence[Case]
+
+
+def write_junit(suites: Sequence[Suite]) -> str:
+    """Return the XML of verifications: a testsuite for each.
+
+    An expected failure is a test that was skipped, an unexpected success one that failed: JUnit has no words for them.
+    """
+    root = Element("testsuites")
+    for suite in suites:
+        _add_suite(root, suite)
+    indent(root)
+    return f"<?xml version='1.0' encoding='utf-8'?>\n{tostring(root, encoding='unicode')}\n"
+
+
+def _add_suite(root: Element, suite: Suite) -> None:
+    states = [case.state for case in suite.cases]
+    started = min((case.started_ns for case in suite.cases if case.started_ns), default=0)
+    counts = {
+        "tests": len(states),
+        "failures": sum(state in (CaseState.FAILED, CaseState.UXSUCCESS) for state in states),
+        "errors": states.count(CaseState.ERRORED),
+        "skipped": states.count(CaseState.SKIPPED) + states.count(CaseState.XFAIL),
+    }
+    element = SubElement(root, "testsuite", {"name": _clean(suite.name), **{k: str(v) for k, v in counts.items()}})
+    element.set("time", f"{sum(case.duration_ns for case in suite.cases) / 1e9:.3f}")
+    if started:
+        element.set("timestamp", datetime.fromtimestamp(started / 1e9, UTC).replace(tzinfo=None).isoformat())
+    for case in suite.cases:
+        _add_case(element, case)
+
+
+def _add_case(parent: Element, case: Case) -> None:
+    place, _, name = case.name.partition("(")[0].rpartition(".")
+    rest = case.name[len(case.name.partition("(")[0]) :]
+    element = SubElement(parent, "testcase", {"classname": _clean(place), "name": _clean(name + rest)})
+    element.set("time", f"{case.duration_ns / 1e9:.3f}")
+    kind = {
+        CaseState.FAILED: "failure",
+        CaseState.UXSUCCESS: "failure",
+        CaseState.ERRORED: "error",
+        CaseState.SKIPPED: "skipped",
+        CaseState.XFAIL: "skipped",
+    }.get(case.state)
+    if kind is None:
+        return
+    inner = SubElement(element, kind, {"message": _clean(case.message)})
+    if case.state is CaseState.XFAIL:
+        inner.set("type", "pytest.xfail")
+    elif kind != "skipped":
+        inner.set("type", case.state.value)
+        inner.text = _clean(case.detail)
+
+
+def _clean(text: str) -> str:
+    """Return a text without the characters that XML can't hold."""
+    return _NOT_XML.sub("\ufffd", text)
