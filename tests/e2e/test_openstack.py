@@ -68,7 +68,7 @@ def outcomes(cli):
 
 
 @pytest.fixture(scope="module")
-def kept(cli_in, containers, tmp_path_factory):
+def kept(cli_in, lxc_host, leftovers, tmp_path_factory):
     """A cloud on one server, which tests share and must not break; destroyed at the end, with nothing left."""
     cli = cli_in(tmp_path_factory.mktemp("kept"))
     try:
@@ -77,10 +77,10 @@ def kept(cli_in, containers, tmp_path_factory):
     finally:
         cli.run("destroy", "@latest", "--yes", timeout=LONG)
         cli.stop_all()
-    assert containers.leftovers() == []
+    assert leftovers(cli.home) == []
 
 
-def test_killed_in_provision_deploy_and_benchmark_it_ends_well_and_leaves_nothing(cli, containers, gone):
+def test_killed_in_provision_deploy_and_benchmark_it_ends_well_and_leaves_nothing(cli, lxc_host, leftovers, gone):
     killed_when(
         cli,
         "SELECT count(*) FROM resource WHERE kind = 'lxc.server' AND state = 'intent'",
@@ -94,7 +94,7 @@ def test_killed_in_provision_deploy_and_benchmark_it_ends_well_and_leaves_nothin
     (row,) = cli.json("sql", "SELECT count(*) AS n, count(DISTINCT iteration) AS different FROM iterations")
     assert row == {"n": 6, "different": 6}
     assert cli.json("resources") == []
-    assert containers.leftovers() == []
+    assert leftovers(cli.home) == []
     gone(cli.directory)
 
 
