@@ -10,14 +10,14 @@ _CONF = "/etc/glance/glance-api.conf"
 
 
 def glance(site: Site) -> Parts:
-    """Return the parts of the controller. Of the import methods only those are on that one store can do."""
+    """Return the parts of the controller. Of the import methods the one that needs no other store and no internet is on."""
     state = data("glance")
     conf = site.options(
         "glance",
         {
             "DEFAULT": {
                 "enabled_backends": "file:file",
-                "enabled_import_methods": "[glance-direct,web-download]",
+                "enabled_import_methods": "[glance-direct]",
                 "node_staging_uri": f"file://{state}/staging",
                 "worker_self_reference_url": site.url("glance-api"),
             },
