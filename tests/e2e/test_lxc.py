@@ -241,3 +241,34 @@ def test_containers_of_a_run_whose_journal_is_lost_are_found_by_their_names(cli,
     assert leftovers(cli.home) == []
     cli.ok("destroy", run, "--yes")  # what is gone already is fine
     assert cli.json("resources") == []
+
+
+def test_a_container_can_have_systemd_and_a_name_as_long_as_names_get(cli):
+    name = "s" * 40
+    kinds = f"servers: [{{name: {name}}}], init: systemd, packages: [cron]"
+    wait = "systemctl is-system-running --wait >/dev/null; systemctl is-active ssh cron; cat /proc/1/comm"
+    cli.ok("apply", cli.workflow(steps(kinds, wait, "ttl: 99999d\n")))
+    assert said(cli)[name] == "active\nactive\nsystemd"
+
+
+def test_a_host_is_given_the_packages_that_it_lacks_when_it_is_asked_for(cli):
+    text = f"""{HEAD}
+steps:
+  outer:
+    uses: provision/lxc
+    with: {{count: 1, nesting: true, nat: true}}
+  inner:
+    uses: provision/lxc
+    with:
+      hosts: ${{{{ steps.outer.servers }}}}
+      count: 1
+      install: true
+  work:
+    uses: ssh
+    with:
+      servers: ${{{{ steps.inner.servers }}}}
+      run: hostname
+"""
+    cli.ok("apply", cli.workflow(text))
+    assert said(cli) == {"server1": "server1"}
+    assert "installing lxc" in cli.ok("logs", "@latest", "inner")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,7 @@ WORKER_EVENTS = ("resource_intended", "resource_created")
 KEPT = """
 rallyflow: 1
 name: kept
+teardown: never
 steps:
   servers:
     uses: provision/lxc
@@ -60,8 +64,8 @@ def nothing_left(request, leftovers):
         assert leftovers(cli.home) == []
 
 
-def killed(cli, fault: str) -> int:
-    process = cli.start("apply", cli.workflow(WORKFLOW), RALLYFLOW_FAULT=fault)
+def killed(cli, fault: str, text: str = WORKFLOW) -> int:
+    process = cli.start("apply", cli.workflow(text), RALLYFLOW_FAULT=fault)
     process.communicate(timeout=300)
     return process.returncode
 
@@ -107,10 +111,10 @@ def test_a_worker_that_dies_costs_one_attempt_and_leaves_nothing(cli, kind):
 
 
 def test_a_kill_while_containers_are_made_leaves_them_to_be_taken_over(cli):
-    assert killed(cli, "kill:resource_created@servers#3") == -signal.SIGKILL
+    assert killed(cli, "kill:resource_created@servers#3", WORKFLOW + "teardown: never\n") == -signal.SIGKILL
     made = {path.name: (path / "upper").stat().st_ino for path in STATE.glob("rf-*") if _is_of(cli, path)}
     assert len(made) == 2
-    process = cli.start("resume", "--keep")
+    process = cli.start("resume")
     process.communicate(timeout=120)
     assert process.returncode == 0
     assert made == {path.name: (path / "upper").stat().st_ino for path in STATE.glob("rf-*") if _is_of(cli, path)}
@@ -130,7 +134,7 @@ def test_containers_and_networks_that_a_reboot_took_are_there_again_with_what_wa
     (bridge,) = cli.query("SELECT json_extract(detail, '$.bridge') FROM resource WHERE kind = 'lxc.network'")[0]
     subprocess.run(["ip", "link", "delete", bridge], check=True)
     cli.ok("approve")
-    done = cli.run("resume", "--keep")
+    done = cli.run("resume")
     assert done.returncode == 0, done.stderr
     (read,) = [each for each in cli.json("show")["steps"] if each["id"] == "read"]
     assert {each["stdout"].splitlines()[0] for each in read["outputs"]["results"]} == {note.strip() for note in notes}
@@ -143,15 +147,22 @@ def test_a_container_that_is_gone_makes_its_step_run_again(cli):
     subprocess.run(["lxc-stop", "-P", STATE, "-n", path.name, "-k"], check=True)
     subprocess.run(["rm", "-rf", path], check=True)
     cli.ok("approve")
-    cli.run("resume", "--keep")
+    cli.run("resume")
     assert cli.query("SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'servers'") == [(2,)]
 
 
 def test_a_container_whose_monitor_was_killed_goes_as_well(cli, leftovers):
     cli.ok("apply", cli.workflow(WORKFLOW), "--keep")
     (name,) = cli.query("SELECT name FROM resource WHERE kind = 'lxc.server'")[0]
-    for process in Path("/proc").glob("[0-9]*"):
-        if f"[lxc monitor] {STATE} {name}" in (process / "cmdline").read_bytes().decode(errors="replace"):
-            subprocess.run(["kill", "-9", process.name], check=True)
+    monitors = [pid for pid, command in commands() if command.startswith("[lxc monitor]") and name in command]
+    assert len(monitors) == 1
+    os.kill(monitors[0], signal.SIGKILL)
     cli.ok("destroy", "@latest", "--yes")
     assert leftovers(cli.home) == []
+
+
+def commands() -> Iterator[tuple[int, str]]:
+    """Every process with its command line."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has just ended
+            yield int(process.name), (process / "cmdline").read_bytes().decode(errors="replace")

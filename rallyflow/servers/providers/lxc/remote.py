@@ -121,5 +121,5 @@ def _modules() -> bytes:
             archive.writestr(zipfile.ZipInfo("/".join([*parts[:depth], "__init__.py"])), b"")
         for file in sorted(files(_PACKAGE).iterdir(), key=lambda file: file.name):
             if file.name.endswith((".py", ".sh")):
-                archive.writestr(zipfile.ZipInfo("/".join([*parts, file.name])), file.read_bytes())
+                archive.writestr("/".join([*parts, file.name]), file.read_bytes())
     return made.getvalue()
