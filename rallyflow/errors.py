@@ -16,6 +16,7 @@
         │   ├── CloudUnreachable    the cloud does not answer
         │   ├── ServerUnreachable   a server does not answer by ssh
         │   ├── ServerLost          the connection to a server ended while something was under way
+    │   ├── ImageNotBuilt       an image of containers can't be built
         │   ├── WorkerDied          the process of an attempt went away
         │   └── WorkerSilent        the process of an attempt gives no sign of life
         ├── PermanentError          will not succeed by trying again
@@ -28,6 +29,11 @@
         │   ├── SudoRefused         a server does not let us become root
         │   ├── CommandFailed       a command on a server ended with an exit code that is not allowed
         │   ├── TransferFailed      a file can't be read or written on a server
+    │   ├── HostUnfit           a host lacks what containers need
+    │   ├── ImageUnknown        there is no image of this name
+    │   ├── ImageInUse          an image can't be removed or replaced: something stands on it
+    │   ├── NetworkTaken        the addresses of a network belong to something else already
+    │   ├── ContainerFailed     a container, or what it needs, can't be made, started or removed
         │   ├── ServiceFailed       a service of a cloud that is deployed can't be brought up
         │   ├── ServerTaken         a server that is to be deployed on holds another deployment
         │   ├── CloudIncomplete     a cloud that was deployed has services that are not up
@@ -373,6 +379,44 @@ class TransferFailed(PermanentError):
     """A file can't be read or written, on the server or here."""
 
     code = "RF0658"
+
+
+class HostUnfit(PermanentError):
+    """A host lacks what containers need: rights, programs, something in its kernel, memory or disk."""
+
+    code = "RF0660"
+
+
+class ImageNotBuilt(TransientError):
+    """The image that containers are cloned from can't be built: debootstrap, apt or a seed command has failed."""
+
+    code = "RF0661"
+
+
+class ImageUnknown(PermanentError):
+    """There is no image of this name on the machine, or a layer of an image is missing."""
+
+    code = "RF0662"
+    exit_code = Exit.USAGE  # of a verb; a step that it happens to has errored like any other
+
+
+class ImageInUse(PermanentError):
+    """An image can't be removed or replaced: containers or other images stand on it, or the name is taken."""
+
+    code = "RF0663"
+    exit_code = Exit.USAGE  # of a verb; a step that it happens to has errored like any other
+
+
+class NetworkTaken(PermanentError):
+    """The addresses that containers were to get belong to something else: an interface, a route, another run."""
+
+    code = "RF0664"
+
+
+class ContainerFailed(PermanentError):
+    """A container, its network or its files can't be made, started or removed on a host."""
+
+    code = "RF0665"
 
 
 class LayoutInvalid(InputsInvalid):
