@@ -22,6 +22,7 @@ VERBS = {
     "cleanup": "Remove what runs left: all of it, what has expired, or what a cloud shows of lost runs",
     "completion": "Print a script that completes commands in a shell",
     "destroy": "Remove everything that a run made",
+    "discover": "List what a cloud offers: services with their versions, images, flavors, networks",
     "doctor": "Look at this machine, this home and what a workflow needs here; check what is in the home",
     "explain": "Explain an error, a step type or a key of a workflow",
     "graph": "Draw which step waits for which, of a workflow or a run",

@@ -43,6 +43,7 @@ def _options(site: Site, server: Placed) -> Options:
             "running_deleted_instance_action": "reap",
             "sync_power_state_interval": -1,
             "initial_cpu_allocation_ratio": 16.0,
+            "allow_resize_to_same_host": len(site.layout.of(Role.COMPUTE)) == 1,
         },
         "api": {"auth_strategy": "keystone"},
         "keystone_authtoken": site.token_check("nova"),

@@ -2,7 +2,7 @@ import dataclasses
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rallyflow.deployers.debian.agent.plan import PHASES, Daemon, digest, dump, load
@@ -59,6 +59,7 @@ CINDER = {"cinder-api", "cinder-scheduler", "cinder-volume"}
         ("mariadb", {"mariadb"}),
     ],
 )
+@settings(deadline=None, max_examples=30)
 @given(option=WORDS, value=st.one_of(st.integers(), WORDS, st.booleans()))
 def test_an_option_of_a_service_changes_the_daemons_of_that_service_only(service, daemons, option, value):
     assert changed({service: {"rallyflow_test": {option: value}}}) == daemons
