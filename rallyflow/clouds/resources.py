@@ -73,6 +73,7 @@ KINDS: Mapping[str, Kind] = {
     "keypair": Kind("compute", "/os-keypairs", "keypairs", id="name", microversion="compute 2.10"),
     "user": Kind("identity", "/users", "users"),
     "project": Kind("identity", "/projects", "projects"),
+    "domain": Kind("identity", "/domains", "domains"),
 }
 SWEEP = (
     "server",
@@ -216,6 +217,8 @@ def _remove_once(session: CloudSession, service: Service, name: str, identity: s
         _detach(service, identity)
     if name == "project":
         _remove_security_groups(session, identity)
+    if name == "domain":  # Keystone removes none that is enabled
+        service.request("PATCH", path, b'{"domain": {"enabled": false}}', accept=(404,))
     version = KINDS[name].microversion
     reply = service.request("DELETE", path, microversion=version, accept=(404, 409, 400))
     if reply.status == 404:

@@ -1,7 +1,8 @@
 """Finds what runs have made in a cloud by the tags in its names, and removes it: no ledger is needed for that.
 
-What lives in a project with a tag belongs to that tag too, whatever its own name is, and so do the key pairs of a
-user with one. What has neither a name nor such an owner, such as a floating IP in a project of others, isn't found.
+What lives in a project with a tag belongs to that tag too, whatever its own name is, and so do the projects and users
+of a domain with one, and the key pairs of a user with one. What has neither a name nor such an owner, such as a
+floating IP in a project of others, isn't found.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rallyflow.clouds.rest import CloudSession
 from rallyflow.errors import CloudRefused, NotFound, RallyflowError
 from rallyflow.model.ids import Tag, parse_tag
 
-ORDER = (*SWEEP, "keypair", "flavor", "user", "project")
+ORDER = (*SWEEP, "keypair", "flavor", "user", "project", "domain")
 """The kinds that are looked for, in the order in which they can go."""
 
 
@@ -50,9 +51,11 @@ class Stayed:
 def scan(session: CloudSession) -> Scan:
     """Look through all services that the cloud has; raises CloudRefused or CloudUnreachable."""
     session.sign_in()
-    everything, projects = _owners(session, "project")
-    _, users = _owners(session, "user")
-    found = [each for name in ORDER for each in _found(session, name, projects)]
+    _, domains = _owners(session, "domain", {})
+    everything, projects = _owners(session, "project", domains)
+    _, users = _owners(session, "user", domains)
+    owners = {"user": domains, "project": domains}
+    found = [each for name in ORDER for each in _found(session, name, owners.get(name, projects))]
     found += _keypairs_of(session, users)
     return Scan(tuple(sorted(dict.fromkeys(found), key=lambda each: ORDER.index(each.kind))), everything)
 
@@ -87,19 +90,28 @@ def _removed(session: CloudSession, found: Found) -> RallyflowError | None:
     return None
 
 
-def _owners(session: CloudSession, name: str) -> tuple[bool, dict[str, Tag]]:
-    """Return the projects or users that have a tag, by id, and whether the cloud let us look at those of others."""
+def _owners(session: CloudSession, name: str, domains: Mapping[str, Tag]) -> tuple[bool, dict[str, Tag]]:
+    """Return the domains, projects or users that have a tag, by id, and whether the cloud let us look at all.
+
+    Those of a domain with a tag have that one.
+    """
     try:
         entries = list(listed(session, KINDS[name]))
     except (CloudRefused, NotFound):
         return False, {}
-    return True, {entry["id"]: tag for entry in entries if (tag := parse_tag(_name(entry)))}
+    return True, {entry["id"]: tag for entry in entries if (tag := _tag_of(entry, domains, "domain_id"))}
 
 
-def _found(session: CloudSession, name: str, projects: Mapping[str, Tag]) -> Iterator[Found]:
+def _tag_of(entry: Mapping[str, Any], owners: Mapping[str, Tag], owner: str) -> Tag | None:
+    """Return the tag in an object's name, or else that of its owner."""
+    return parse_tag(_name(entry)) or owners.get(str(entry.get(owner)))
+
+
+def _found(session: CloudSession, name: str, owners: Mapping[str, Tag]) -> Iterator[Found]:
     kind = KINDS[name]
+    owner = "domain_id" if name in ("user", "project") else kind.project
     for entry in _entries(session, kind):
-        tag = parse_tag(_name(entry)) or projects.get(str(entry.get(kind.project)))
+        tag = _tag_of(entry, owners, owner)
         if tag is not None and not goes_with_another(name, entry):
             yield Found(name, quote(str(entry[kind.id])), _name(entry), tag)
 

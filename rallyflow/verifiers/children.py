@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 
 from rallyflow.errors import PermanentError
 
@@ -73,8 +73,8 @@ def run(
         lines: deque[str] = deque(maxlen=_KEPT_LINES)
         failures: list[BaseException] = []
         readers = [
-            threading.Thread(target=_guarded, args=(lambda: read(_stdout(process)), failures), daemon=True),
-            threading.Thread(target=_guarded, args=(lambda: _say(process, lines, said), failures), daemon=True),
+            _reader(process.stdout, read, failures),
+            _reader(process.stderr, lambda source: _say(source, lines, said), failures),
         ]
         for reader in readers:
             reader.start()
@@ -156,20 +156,24 @@ def _kill(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         os.killpg(process.pid, number)
 
 
-def _guarded(do: Callable[[], None], failures: list[BaseException]) -> None:
-    try:
-        do()
-    except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-        failures.append(error)
+def _reader(
+    stream: IO[bytes] | None, read: Callable[[BinaryIO], None], failures: list[BaseException]
+) -> threading.Thread:
+    """Return a thread that reads a stream to its end, and closes it."""
+    assert stream is not None  # noqa: S101 - the process was started with a pipe
+
+    def work() -> None:
+        with stream:
+            try:
+                read(cast("BinaryIO", stream))
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+                failures.append(error)
+
+    return threading.Thread(target=work, daemon=True)
 
 
-def _stdout(process: subprocess.Popen[bytes]) -> BinaryIO:
-    assert process.stdout is not None  # noqa: S101 - it was started with a pipe
-    return process.stdout  # type: ignore[return-value]
-
-
-def _say(process: subprocess.Popen[bytes], lines: deque[str], said: Callable[[str], None]) -> None:
-    for raw in process.stderr or ():
+def _say(source: BinaryIO, lines: deque[str], said: Callable[[str], None]) -> None:
+    for raw in source:
         line = raw.decode(errors="replace").rstrip()
         if line:
             lines.append(line)

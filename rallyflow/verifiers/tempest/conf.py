@@ -53,7 +53,7 @@ def compose(facts: Facts, account: Account, refs: Refs, *, prefix: str, folder: 
         "service_available": {**{name: facts.has(kind) for name, kind in _SERVICES.items()}, "horizon": False},
         "compute": _compute(facts, refs),
         "compute-feature-enabled": _compute_features(facts),
-        "image": {"region": facts.region},
+        "image": {"region": facts.region, "endpoint_type": facts.interface},
         "image-feature-enabled": {"import_image": bool(facts.import_methods)},
         "network": _network(facts),
         "network-feature-enabled": _network_features(facts),

@@ -155,7 +155,7 @@ def _asked(what: str, question: Callable[[], Iterable[T]]) -> tuple[T, ...]:
     try:
         with translated(f"asking the cloud for {what}"):
             return tuple(question())
-    except (CloudRefused, CloudAnswered, NotFound):
+    except (CloudRefused, NotFound):
         return ()
 
 

@@ -102,7 +102,7 @@ class TempestWorkspaces:
                 remove(session, kind, identity)
         _remove_named(session, prefixes)
         for domain in domains:
-            _remove_domain(session, domain)
+            remove(session, "domain", domain)
 
 
 def _domains(session: CloudSession, prefixes: tuple[str, ...]) -> list[str]:
@@ -168,10 +168,3 @@ def _found_elsewhere(session: CloudSession, prefixes: tuple[str, ...]) -> Iterat
         for entry in entries:
             if str(entry.get("name") or "").startswith(prefixes):
                 yield service, path.partition("?")[0], entry
-
-
-def _remove_domain(session: CloudSession, domain: str) -> None:
-    """Disable a domain, without which Keystone lets nobody remove it, and remove it with its last groups."""
-    keystone = session.service("identity")
-    keystone.request("PATCH", f"/domains/{domain}", b'{"domain": {"enabled": false}}', accept=(404,))
-    keystone.delete(f"/domains/{domain}", accept=(404,))

@@ -96,3 +96,20 @@ def test_columns_are_documented(run, steps):
 def test_parts_of_the_declared_schema_are_what_is_read(write):
     part = write("telemetry", [{"value": 0.25}])
     assert pa.parquet.read_schema(part.path).equals(TABLES["telemetry"])
+
+
+def old_part(write, monkeypatch):
+    """Return a part of `tests` as the first versions wrote it, without the columns that came later."""
+    old = pa.schema([field for field in TABLES["tests"] if field.name not in ("detail", "tags", "worker", "attempts")])
+    with monkeypatch.context() as patched:
+        patched.setitem(TABLES, "tests", old)
+        return write("tests", [{"name": "old", "state": "passed"}])
+
+
+def test_parts_of_earlier_versions_are_read_beside_new_ones(run, steps, write, monkeypatch):
+    old = old_part(write, monkeypatch)
+    new = write("tests", [{"name": "new", "state": "failed", "detail": "trace", "attempts": 2}])
+    for parts in ([old], [old, new]):
+        with connect([run], steps, parts) as catalogue:
+            rows = catalogue.execute("SELECT name, state, detail, attempts FROM tests ORDER BY name DESC").fetchall()
+        assert rows == [("old", "passed", None, None), ("new", "failed", "trace", 2)][: len(parts)]

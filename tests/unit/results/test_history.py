@@ -141,3 +141,13 @@ def test_a_full_disk_is_an_error_that_says_so(database, run, steps, monkeypatch)
     monkeypatch.setattr(history, "_fill", full)
     with pytest.raises(DiskFull, match=r"results\.duckdb"):
         ingest(database, [run], steps, [])
+
+
+def test_a_history_of_an_earlier_version_takes_rows_with_new_columns(database, run, steps, write):
+    ingest(database, [run], steps, [write("tests", [{"name": "old"}])])
+    with duckdb.connect(str(database)) as connection:
+        for column in ("detail", "tags", "worker", "attempts"):
+            connection.execute(f"ALTER TABLE tests DROP COLUMN {column}")
+    result = ingest(database, [run], steps, [write("tests", [{"name": "new", "attempts": 2}])])
+    assert result.state is IngestState.DONE
+    assert rows(database, "SELECT name, attempts FROM tests ORDER BY name") == [("new", 2), ("old", None)]

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import contextlib
+import io
+
+import pytest
+from defusedxml.ElementTree import fromstring
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rallyflow.errors import ResultsUnreadable
+from rallyflow.verifiers.case import Case, CaseState
+from rallyflow.verifiers.formats import read_results
+from rallyflow.verifiers.junit import Suite, read_junit, write_junit
+
+PYTEST = """<?xml version="1.0" encoding="utf-8"?>
+<testsuites><testsuite name="pytest" errors="1" failures="1" timestamp="2026-11-26T03:00:00+00:00">
+<testcase classname="suite.TestA" name="test_ok" time="0.250"/>
+<testcase classname="suite.TestA" name="test_no" time="1.5"><failure message="assert 1 == 2">def f():
+E  assert</failure></testcase>
+<testcase classname="suite.TestA" name="test_setup" time="0"><error message="failed on setup">boom</error></testcase>
+<testcase classname="suite.TestA" name="test_skip"><skipped type="pytest.skip" message="not here">x</skipped></testcase>
+<testcase classname="suite.TestA" name="test_xfail"><skipped type="pytest.xfail" message="bug 1"/></testcase>
+<testcase classname="suite.TestA" name="test_xpass"><failure message="[XPASS(strict)] bug 2"/></testcase>
+</testsuite></testsuites>"""
+
+BOMB = """<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>
+<testsuite><testcase name="&b;"/></testsuite>"""
+OUTSIDE = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]>
+<testsuite><testcase name="&f;"/></testsuite>"""
+
+
+def cases_of(text: str) -> list[Case]:
+    cases: list[Case] = []
+    read_junit(io.BytesIO(text.encode()), cases.append)
+    return cases
+
+
+def test_what_pytest_writes_is_understood():
+    cases = cases_of(PYTEST)
+    assert [case.state.value for case in cases] == ["passed", "failed", "failed", "skipped", "xfail", "uxsuccess"]
+    assert cases[0].name == "suite.TestA.test_ok"
+    assert cases[0].duration_ns == 250_000_000
+    assert cases[0].started_ns == 1795662000 * 10**9
+    assert cases[1].message == "assert 1 == 2"
+    assert cases[1].detail.startswith("def f()")
+    assert cases[3].message == "not here"
+
+
+def test_a_testsuite_alone_and_names_with_namespaces_are_read():
+    text = '<testsuite xmlns="urn:x"><testcase name="a"/></testsuite>'
+    assert [case.name for case in cases_of(text)] == ["a"]
+
+
+@pytest.mark.parametrize("text", [BOMB, OUTSIDE])
+def test_document_types_and_entities_are_refused(text):
+    with pytest.raises(ResultsUnreadable, match="document type"):
+        cases_of(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<html><body/></html>",
+        "<testsuite><testcase name='a'>",
+        "<testsuite></testsuites>",
+        "<testsuite>" + "<a>" * 100 + "</a>" * 100 + "</testsuite>",
+        "<?xml version='1.0' encoding='nothing'?><testsuite/>",
+    ],
+)
+def test_what_is_no_junit_is_refused(text):
+    with pytest.raises(ResultsUnreadable):
+        cases_of(text)
+
+
+def test_a_file_without_tests_is_refused(tmp_path):
+    file = tmp_path / "empty.xml"
+    file.write_text("<testsuite/>")
+    with pytest.raises(ResultsUnreadable, match="no test"):
+        read_results(file)
+
+
+def test_numbers_that_are_none_do_no_harm():
+    cases = cases_of(
+        '<testsuite timestamp="yesterday"><testcase name="a" time="NaN"/>'
+        '<testcase name="b" time="1,234.5"/></testsuite>'
+    )
+    assert [case.duration_ns for case in cases] == [0, 1_234_500_000_000]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_bytes_give_tests_or_an_error_of_ours(data):
+    with contextlib.suppress(ResultsUnreadable):
+        read_junit(io.BytesIO(b"<testsuite>" + data), lambda _case: None)
+
+
+names = st.text(st.characters(exclude_characters=".[]()", exclude_categories=["Cs"]), min_size=1, max_size=8)
+made = st.builds(
+    Case,
+    name=st.tuples(names, names).map(".".join),
+    state=st.sampled_from(CaseState),
+    duration_ns=st.integers(0, 10**12),
+    message=st.text(max_size=20),
+    detail=st.text(max_size=20),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(made, max_size=6))
+def test_what_is_written_can_be_read_again_with_the_same_verdicts(cases):
+    text = write_junit([Suite("run:step", cases)])
+    root = fromstring(text.encode())
+    assert int(root[0].get("tests")) == len(cases)
+    read = []
+    read_junit(io.BytesIO(text.encode()), read.append)
+    bad = [case.state.bad for case in cases]
+    assert [case.state.bad for case in read] == bad
+    assert [case.state is CaseState.PASSED for case in read] == [case.state is CaseState.PASSED for case in cases]
