@@ -13,7 +13,7 @@ import pytest
 
 from rallyflow.bench.scenarios.catalog import names as scenario_names
 
-pytestmark = pytest.mark.cloud
+pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("lxc_host")]
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
 LONG = 1800  # seconds
@@ -68,7 +68,7 @@ def outcomes(cli):
 
 
 @pytest.fixture(scope="module")
-def kept(cli_in, lxc_host, leftovers, tmp_path_factory):
+def kept(cli_in, leftovers, tmp_path_factory):
     """A cloud on one server, which tests share and must not break; destroyed at the end, with nothing left."""
     cli = cli_in(tmp_path_factory.mktemp("kept"))
     try:
@@ -80,7 +80,7 @@ def kept(cli_in, lxc_host, leftovers, tmp_path_factory):
     assert leftovers(cli.home) == []
 
 
-def test_killed_in_provision_deploy_and_benchmark_it_ends_well_and_leaves_nothing(cli, lxc_host, leftovers, gone):
+def test_killed_in_provision_deploy_and_benchmark_it_ends_well_and_leaves_nothing(cli, leftovers, gone):
     killed_when(
         cli,
         "SELECT count(*) FROM resource WHERE kind = 'lxc.server' AND state = 'intent'",

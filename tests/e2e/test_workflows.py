@@ -57,8 +57,9 @@ def test_sql_answers_the_95th_percentile_of_each_action(cli):
 
 
 @pytest.mark.cloud
+@pytest.mark.usefixtures("lxc_host")
 @pytest.mark.parametrize("name", sorted(REAL))
-def test_a_workflow_with_a_real_cloud_succeeds_and_leaves_nothing(cli, lxc_host, leftovers, name):
+def test_a_workflow_with_a_real_cloud_succeeds_and_leaves_nothing(cli, leftovers, name):
     done = cli.run("apply", WORKFLOWS / f"{name}.yaml", *REAL[name], timeout=2400)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {state for (state,) in cli.query("SELECT state FROM step")} == {"succeeded"}

@@ -10,7 +10,7 @@ _CONF = "/etc/glance/glance-api.conf"
 
 
 def glance(site: Site) -> Parts:
-    """Return the parts of the controller. Of the import methods the one that needs no other store and no internet is on."""
+    """Return the parts of the controller. Only the import that needs no other store and no internet is on."""
     state = data("glance")
     conf = site.options(
         "glance",
