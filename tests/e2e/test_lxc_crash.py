@@ -14,6 +14,7 @@ import pytest
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("lxc_host")]
 
 STATE = Path("/var/lib/rallyflow/lxc")
+CACHE = Path("~/.cache/rallyflow/images").expanduser()
 WORKFLOW = """
 rallyflow: 1
 name: crash
@@ -159,6 +160,20 @@ def test_a_container_whose_monitor_was_killed_goes_as_well(cli, leftovers):
     os.kill(monitors[0], signal.SIGKILL)
     cli.ok("destroy", "@latest", "--yes")
     assert leftovers(cli.home) == []
+
+
+def test_a_kill_while_an_image_is_built_leaves_no_process_no_mount_and_no_image(cli, eventually):
+    seconds = f"{os.getpid()}{cli.directory.stat().st_ino}"  # a sleep that nobody else sleeps
+    text = WORKFLOW.replace("{count: 2, nat: true}", f"{{count: 1, seed: [sleep {seconds}]}}")
+    before = set(CACHE.glob(".*.making"))
+    process = cli.start("apply", cli.workflow(text))
+    eventually(lambda: any(seconds in command for _, command in commands() if command.startswith("sleep")), seconds=90)
+    cli.kill(process)
+    eventually(lambda: not any(seconds in command for _, command in commands()))
+    assert ".making" not in Path("/proc/mounts").read_text()
+    cli.ok("destroy", "@latest", "--yes")
+    for folder in set(CACHE.glob(".*.making")) - before:  # which the next build of this image would remove
+        subprocess.run(["rm", "-rf", "--one-file-system", folder], check=True)
 
 
 def commands() -> Iterator[tuple[int, str]]:
