@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rallyflow.errors import ContainerFailed, SudoRefused
+from rallyflow.errors import HostUnfit, SudoRefused
 from rallyflow.servers.machine import Machine
 from rallyflow.servers.providers.lxc.hosts import survey
 from rallyflow.servers.providers.lxc.images import agent_of
@@ -29,6 +29,6 @@ def problems(machine: Machine, inputs: LxcInputs | None = None) -> list[Problem]
         found = survey(agent_of(machine), inputs or LxcInputs(count=1))
     except SudoRefused as error:
         return [Problem(f"containers need root: {error.what}", error.hint)]
-    except ContainerFailed as error:
-        return [Problem(error.what, "python3 (3.10 or newer) has to be there", "python3")]
+    except HostUnfit as error:
+        return [Problem(error.what, error.hint, "python3")]
     return [Problem(each["what"], each["hint"], each.get("package", "")) for each in found["problems"]]
