@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rallyflow.errors import ContainerFailed, SudoRefused
+from rallyflow.errors import HostUnfit, SudoRefused
 from rallyflow.model.fitness import Check, Health
 from rallyflow.servers.machine import Machine
 from rallyflow.servers.providers.lxc.hosts import survey
@@ -34,8 +34,8 @@ def problems(machine: Machine, inputs: LxcInputs | None = None) -> list[Problem]
         found = survey(agent_of(machine), inputs or LxcInputs(count=1))
     except SudoRefused as error:
         return [Problem(f"containers need root: {error.what}", error.hint)]
-    except ContainerFailed as error:
-        return [Problem(error.what, "python3 (3.10 or newer) has to be there", "python3")]
+    except HostUnfit as error:
+        return [Problem(error.what, error.hint, "python3")]
     return [Problem(each["what"], each["hint"], each.get("package", "")) for each in found["problems"]]
 
 

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from rallyflow.errors import (
     ContainerFailed,
+    HostUnfit,
     ImageInUse,
     ImageUnknown,
     InternalError,
@@ -25,11 +26,12 @@ from rallyflow.servers.ssh.output import Lines
 _PACKAGE = "rallyflow.servers.providers.lxc.agent"
 _BOOT = """
 import json,os,sys
+if sys.version_info < (3, 10): sys.exit({old})
 def read(size):
     data = b""
     while len(data) < size:
         piece = os.read(0, size - len(data))
-        if not piece: sys.exit(125)
+        if not piece: sys.exit({cut})
         data += piece
     return data
 sys.dont_write_bytecode = True
@@ -40,6 +42,7 @@ from rallyflow.servers.providers.lxc.agent.entry import main
 main(json.loads(read({call})))
 """
 _QUICK = 120.0  # seconds
+_CUT, _OLD, _MISSING = 125, 126, 127  # exit codes: the input ended too early, python3 is too old, or not there
 _ERRORS: dict[str, type[RallyflowError]] = {
     "missing": ImageUnknown,
     "used": ImageInUse,
@@ -71,7 +74,7 @@ class Agent:
         Raises what `Machine.run` raises, and a RallyflowError for what the agent says.
         """
         text = json.dumps({"do": do, "with": arguments}).encode()
-        boot = _BOOT.format(modules=len(_modules()), call=len(text))
+        boot = _BOOT.format(modules=len(_modules()), call=len(text), cut=_CUT, old=_OLD)
         source = _Joined(io.BytesIO(_modules() + text), stream)
         answer, said = bytearray(), Lines(self.log)
         code = self.machine.stream(
@@ -81,6 +84,8 @@ class Agent:
             size=len(_modules()) + len(text) + size,
         )
         said.close()
+        if code in {_OLD, _MISSING}:
+            raise HostUnfit(f"{self.machine.whose} has no python3 of 3.10 or newer", hint="apt-get install python3")
         if code:
             raise ContainerFailed(f"{self.machine.whose}: no answer (exit code {code}): {said.text[-500:]}")
         return self._value(json.loads(answer))
