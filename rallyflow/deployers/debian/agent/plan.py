@@ -99,6 +99,7 @@ class Schema(Unit):
     databases: tuple[str, ...] = ()
     key: str = ""  # made of the versions of the packages that the tables belong to
     commands: tuple[tuple[str, ...], ...] = ()
+    upgrade: tuple[tuple[str, ...], ...] = ()  # what to run instead, on tables that other versions have made
     user: str = "root"
 
 
@@ -163,8 +164,9 @@ def _unit(content: dict[str, Any]) -> Unit:
         content["ready"] = Ready(**content["ready"])
     if "accounts" in content:
         content["accounts"] = tuple(Account(**each) for each in content["accounts"])
-    if "commands" in content:
-        content["commands"] = tuple(tuple(each) for each in content["commands"])
+    for key in ("commands", "upgrade"):
+        if key in content:
+            content[key] = tuple(tuple(each) for each in content[key])
     return kind(**_tuples(content))
 
 

@@ -121,6 +121,7 @@ def _tables(site: Site) -> Schema:
                 "rabbit://{username}:{password}@{hostname}:{port}/",
             ),
         ),
+        (("nova-manage", "api_db", "sync"), ("nova-manage", "db", "sync")),
         "nova",
     )
 

@@ -162,3 +162,10 @@ def test_the_tables_are_named_after_the_versions_that_make_them():
     )
     assert old.key != new.key
     assert "/" not in new.key
+
+
+def test_tables_of_older_packages_are_upgraded_without_making_a_second_cell():
+    (tables,) = (unit for unit in plans(site())["ctl"].units if unit.name == "nova-tables")
+    assert any("create_cell" in command for command in tables.commands)
+    assert not any("cell_v2" in command for command in tables.upgrade)
+    assert set(tables.upgrade) < set(tables.commands)
