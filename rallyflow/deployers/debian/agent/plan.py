@@ -115,6 +115,15 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Domain:
+    """A domain of keystone, and its administrator."""
+
+    name: str
+    admin: str
+    password: str
+
+
+@dataclass(frozen=True)
 class Identity(Unit):
     """What keystone has to know."""
 
@@ -123,6 +132,7 @@ class Identity(Unit):
     region: str = ""
     accounts: tuple[Account, ...] = ()
     roles: tuple[str, ...] = ()
+    domains: tuple[Domain, ...] = ()
 
 
 UNITS: Mapping[str, type[Unit]] = {kind.__name__: kind for kind in (Daemon, Command, Wait, Databases, Schema, Identity)}
@@ -164,6 +174,7 @@ def _unit(content: dict[str, Any]) -> Unit:
         content["ready"] = Ready(**content["ready"])
     if "accounts" in content:
         content["accounts"] = tuple(Account(**each) for each in content["accounts"])
+        content["domains"] = tuple(Domain(**each) for each in content["domains"])
     for key in ("commands", "upgrade"):
         if key in content:
             content[key] = tuple(tuple(each) for each in content[key])

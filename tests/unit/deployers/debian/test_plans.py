@@ -88,6 +88,18 @@ def test_a_plan_comes_back_from_json_as_it_was():
         assert json.loads(dump(load(dump(plan)))) == json.loads(dump(plan))
 
 
+def test_heat_comes_when_it_is_wanted():
+    without, wanted = plans(site())["ctl"], plans(site(optional=frozenset({"heat"})))["ctl"]
+    assert {unit.name for unit in wanted.units} - {unit.name for unit in without.units} == {
+        "heat-api",
+        "heat-engine",
+        "heat-tables",
+    }
+    (identity,) = (unit for unit in wanted.units if unit.name == "catalogue")
+    assert [domain.name for domain in identity.domains] == ["heat"]
+    assert load(dump(wanted)).units[-1] == wanted.units[-1]
+
+
 def test_every_unit_comes_after_units_of_its_own_server_and_none_waits_for_itself():
     for plan in plans(site()).values():
         names = [unit.name for unit in plan.units]
