@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("lxc_host")]
 
 STATE = Path("/var/lib/rallyflow/lxc")
+CACHE = Path("~/.cache/rallyflow/images").expanduser()
 WORKFLOW = """
 rallyflow: 1
 name: crash
@@ -158,6 +160,62 @@ def test_a_container_whose_monitor_was_killed_goes_as_well(cli, leftovers):
     assert len(monitors) == 1
     os.kill(monitors[0], signal.SIGKILL)
     cli.ok("destroy", "@latest", "--yes")
+    assert leftovers(cli.home) == []
+
+
+def test_a_kill_while_an_image_is_built_leaves_no_process_no_mount_and_no_image(cli, eventually):
+    seconds = f"{os.getpid()}{cli.directory.stat().st_ino}"  # a sleep that nobody else sleeps
+    text = WORKFLOW.replace("{count: 2, nat: true}", f"{{count: 1, seed: [sleep {seconds}]}}")
+    before = set(CACHE.glob(".*.making"))
+    process = cli.start("apply", cli.workflow(text))
+    eventually(lambda: any(seconds in command for _, command in commands() if command.startswith("sleep")), seconds=90)
+    cli.kill(process)
+    eventually(lambda: not any(seconds in command for _, command in commands()))
+    assert ".making" not in Path("/proc/mounts").read_text()
+    cli.ok("destroy", "@latest", "--yes")
+    for folder in set(CACHE.glob(".*.making")) - before:  # which the next build of this image would remove
+        subprocess.run(["rm", "-rf", "--one-file-system", folder], check=True)
+
+
+def is_underway(cli, what: str) -> bool:
+    """Whether the making of something has begun, as the machine itself shows it."""
+    try:
+        ((run,),) = cli.query("SELECT id FROM run")
+        rows = dict(cli.query("SELECT kind, json_extract(detail, '$.bridge') FROM resource ORDER BY kind DESC"))
+    except (sqlite3.Error, ValueError):
+        return False
+    if what == "monitor":
+        return any(f"rf-{run}" in command for _, command in commands() if command.startswith("[lxc monitor]"))
+    if what == "complete":
+        return any('"complete": true' in text_of(file) for file in STATE.glob(f"rf-{run}-*/server.json"))
+    files = {
+        "record": f"/var/lib/rallyflow/networks/{rows.get('lxc.network')}.json",
+        "bridge": f"/sys/class/net/{rows.get('lxc.network')}",
+        "folder": f"{STATE}/rf-{run}-*",
+        "configuration": f"{STATE}/rf-{run}-*/config",
+    }
+    return bool(list(Path("/").glob(files[what][1:])))
+
+
+def text_of(file: Path) -> str:
+    try:
+        return file.read_text()
+    except FileNotFoundError:  # it is not there yet, or not any more
+        return ""
+
+
+@pytest.mark.parametrize("what", ["record", "bridge", "folder", "configuration", "monitor", "complete"])
+@pytest.mark.parametrize("then", ["destroy", "resume"])
+def test_a_kill_of_all_processes_in_the_middle_of_a_call_leaves_nothing_either(cli, leftovers, eventually, what, then):
+    process = cli.start("apply", cli.workflow(WORKFLOW))
+    eventually(lambda: is_underway(cli, what) or process.poll() is not None, seconds=90)
+    cli.kill(process)
+    if then == "resume":
+        done = cli.run("resume")
+        assert done.returncode == 0, done.stderr
+        assert cli.query("SELECT DISTINCT state FROM step") == [("succeeded",)]
+    else:
+        cli.ok("destroy", "@latest", "--yes")
     assert leftovers(cli.home) == []
 
 

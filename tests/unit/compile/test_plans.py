@@ -195,3 +195,15 @@ def test_a_foreach_step_is_one_step_until_its_list_is_known():
     assert grown.groups["b"] == ("b[item=x]", "b[item=y]")
     same = plan.expanded(plan.step("b"), [5, "5", None])
     assert same.groups["b"] == ("b[item=0]", "b[item=1]", "b[item=2]"), "names that are not unique give way to numbers"
+
+
+def test_a_list_whose_items_wait_for_values_of_the_run_is_not_too_short():
+    assert ids(
+        """
+steps:
+  first: {uses: provision/local}
+  second:
+    uses: provision/existing
+    with: {servers: [{name: one, host: "${{ steps.first.servers[0].host }}"}]}
+"""
+    ) == ["first", "second"]

@@ -88,7 +88,8 @@ class Making:
         bridge = names.bridge(self._tag)
         vxlan = names.vxlan(self._tag) if len(self._hosts) > 1 else ""
         detail = {"host": _host(host.server), "bridge": bridge, "vxlan": vxlan}
-        row = self._book(NETWORK, f"{self._tag}-network-{host.server.name.replace(' ', '-')}", detail)
+        name = f"{self._tag}-network-{host.server.name.replace(' ', '-')}"
+        row = self._book(NETWORK, name, detail, host)
         network = {
             "bridge": bridge,
             "tag": self._tag,
@@ -118,7 +119,7 @@ class Making:
         rows = {}
         for place in own:
             name = names.container(self._tag, place.name)
-            rows[name] = self._book(SERVER, name, {"host": _host(host.server), "server": place.name})
+            rows[name] = self._book(SERVER, name, {"host": _host(host.server), "server": place.name}, host)
         made = {name: keys.make() for name in rows}
         results = host.agent.call(
             "containers.create",
@@ -173,6 +174,7 @@ class Making:
                 key_file=self._folder / keys.LOGIN,
                 known_hosts=book.file,
                 networks={INTERNAL: str(place.address)},
+                ledger_id=self._rows[SERVER, names.container(self._tag, place.name)],
             )
             for hop in places(server)[:-1]:
                 book.take(hop, "", host.known_hosts)
@@ -192,10 +194,12 @@ class Making:
     def _folder(self) -> Path:
         return self._context.artifacts.absolute()
 
-    def _book(self, kind: str, name: str, detail: Mapping[str, Any]) -> int:
+    def _book(self, kind: str, name: str, detail: Mapping[str, Any], host: Ready) -> int:
+        """Return the row of what is about to be made; with a host that a run has made it will be gone as well."""
         row = self._rows.get((kind, name))
         if row is None:
-            row = self._rows[kind, name] = self._context.ledger.intend(kind, name, detail=detail)
+            row = self._context.ledger.intend(kind, name, inside=host.server.ledger_id, detail=detail)
+            self._rows[kind, name] = row
         return row
 
 

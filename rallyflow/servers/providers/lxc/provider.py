@@ -28,6 +28,7 @@ from rallyflow.servers.ssh.patience import Patience
 
 _LOOKING = 0.05  # seconds between two attempts to log in to a container that boots
 _BOOT = 120.0  # seconds that a container may take until it answers again
+_BUILDS = "image: "  # what the lines of build.sh begin with
 _PATIENCE = Patience(connect=5.0)
 
 
@@ -84,7 +85,14 @@ class Lxc(Provider[LxcInputs]):
 def _agents(servers: Sequence[Server], context: StepContext) -> Iterator[list[Agent]]:
     with ExitStack() as stack:
         machines = [stack.enter_context(Machine(server, stopped=context.stop.is_set)) for server in servers]
-        yield [agent_of(each, partial(context.log.info, "%s: %s", each.server.name)) for each in machines]
+        yield [agent_of(each, partial(_tell, context, each.server.name)) for each in machines]
+
+
+def _tell(context: StepContext, host: str, line: str) -> None:
+    """Log what is said on a host, and show which part of an image is being built."""
+    context.log.info("%s: %s", host, line)
+    if line.startswith(_BUILDS):
+        context.report(Progress(note=f"{host}: building the {line}"))
 
 
 def _facts(servers: Sequence[Server], context: StepContext, timeout: float) -> tuple[ServerFacts, ...]:

@@ -1,4 +1,4 @@
-# Builds one layer of an image, in a mount namespace of its own: whatever ends this, no mount is left.
+# Builds one layer of an image, in namespaces of its own: whatever ends this, no mount and no process is left.
 #   build.sh FOLDER RELEASE      FOLDER/rootfs becomes the layer; FOLDER has:
 #     lower       the layers below, as overlay takes them; empty for a base
 #     mirror      where debootstrap takes the base from
@@ -11,7 +11,7 @@ layer=$folder/rootfs root=$folder/merged
 mkdir -p "$layer" "$root" "$folder/work"
 lower=$(cat "$folder/lower")
 
-say() { echo "$*" >&2; }
+say() { echo "image: $*" >&2; }
 
 if [ -z "$lower" ]; then
   say "debootstrap $release"

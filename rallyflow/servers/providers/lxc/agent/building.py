@@ -60,7 +60,8 @@ def acquire_options() -> str:
 
 def _run(folder: Path, release: str) -> None:
     script = (get_data(__package__ or "", "build.sh") or b"").decode()
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "build", str(folder), release]
+    apart = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
+    command = [*apart, "sh", "-c", script, "build", str(folder), release]
     last: list[str] = []
     process = subprocess.Popen(
         command,

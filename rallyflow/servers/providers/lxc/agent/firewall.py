@@ -14,11 +14,16 @@ _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
 def apply(network: Mapping[str, Any]) -> None:
-    """Make the table of a network as it has to be, at one stroke; turns forwarding on, which then stays on."""
+    """Let the packets of a network through, and make its table at one stroke, when it wants NAT or forwarded ports.
+
+    That turns forwarding on, which then stays on.
+    """
+    _let_through(network["bridge"], network["tag"])
+    if not (network["nat"] or network["forward"]):
+        return
     if _FORWARDING.read_text(encoding="ascii").strip() != "1":
         _FORWARDING.write_text("1\n", encoding="ascii")
     host.run("nft", "-f", "-", text=rules(network))
-    _let_through(network["bridge"], network["tag"])
 
 
 def remove(bridge: str) -> None:

@@ -108,8 +108,7 @@ def _apply(network: dict[str, Any]) -> dict[str, Any]:
     host.run("ip", "address", "replace", f"{network['address']}/{prefix}", "dev", bridge)
     mtu = _join(network) if network["vxlan"] else 1500
     host.run("ip", "link", "set", bridge, "mtu", mtu, "up")
-    if network["nat"] or network["forward"]:
-        firewall.apply(network)
+    firewall.apply(network)
     return {**network, "mtu": mtu}
 
 
