@@ -95,7 +95,14 @@ class Deployed:
     def fingerprint(self) -> str:
         """Changes with the roles, the options and the versions."""
         servers = [(each.name, sorted(each.roles)) for each in self.site.layout.servers]
-        content = [servers, self.site.config, self.site.driver, self.site.virt_type, sorted(self.versions.items())]
+        content = [
+            servers,
+            self.site.config,
+            self.site.driver,
+            self.site.virt_type,
+            sorted(self.site.optional),
+            sorted(self.versions.items()),
+        ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -126,6 +133,7 @@ def site_of(inputs: DebianInputs, passwords: Passwords, layout: Layout, versions
         config=dict(inputs.config.items()),
         driver=inputs.driver,
         virt_type=inputs.virt_type,
+        optional=frozenset(name for name, wanted in inputs.services if wanted),
         versions=versions,
     )
 
@@ -140,6 +148,7 @@ def _of_cloud(packages: Mapping[str, Mapping[str, str]], made: Mapping[str, Plan
 
 _FAMILIES = (
     "keystone",
+    "heat",
     "glance",
     "nova",
     "neutron",

@@ -12,6 +12,7 @@ from rallyflow.deployers.debian.base import make_base
 from rallyflow.deployers.debian.deployment import Deployed, deploy
 from rallyflow.deployers.debian.ini import merge
 from rallyflow.deployers.debian.inputs import DebianInputs, deployment_folder
+from rallyflow.deployers.debian.layout import Role
 from rallyflow.deployers.debian.passwords import Passwords
 from rallyflow.deployers.debian.resources import KIND, started_again
 from rallyflow.deployers.debian.upness import wait_until_up
@@ -73,7 +74,8 @@ def _build(inputs: DebianInputs, context: StepContext) -> Outcome[DeployOutputs]
         context.ledger.created(row, server)
     cloud = _cloud(done, context.artifacts.absolute(), rows[done.site.layout.controller.name])
     _write_clouds_yaml(cloud, done)
-    wait_until_up(cloud, context, hosts=len(done.site.layout.servers))
+    computes = [each.name for each in done.site.layout.of(Role.COMPUTE)] if inputs.driver == "fake" else []
+    wait_until_up(cloud, context, computes=computes)
     context.report(Progress(note="making the image, the flavors and the network"))
     make_base(cloud, inputs.base, context)
     return _outcome(cloud, done, context)

@@ -24,6 +24,7 @@ Configured = Literal[
     "ml2",
     "linuxbridge",
     "cinder",
+    "heat",
     "uwsgi",
     "mariadb",
     "rabbitmq",
@@ -42,6 +43,12 @@ class Base(StepModel):
     network: str = Field("public", description="Name of an external network with 203.0.113.0/24; empty: none")
 
 
+class Services(StepModel):
+    """Services that not every cloud has."""
+
+    heat: bool = Field(False, description="Orchestration")
+
+
 class DebianInputs(StepModel):
     """The file's `with:`: `servers` for a new cloud, or `cloud` to change the options of one."""
 
@@ -56,6 +63,7 @@ class DebianInputs(StepModel):
         description="A cloud that an earlier step has built: its options are set to `config` on top of those that it "
         "was built with, and what has changed is started again",
     )
+    services: Services = Field(default_factory=Services, description="Services on top of those that every cloud has")
     driver: Literal["fake", "libvirt"] = Field("fake", description="What nova-compute starts servers with")
     virt_type: Literal["qemu", "kvm"] = Field("qemu", description="What libvirt runs; qemu needs no hardware for it")
     config: dict[Configured, ConfigOf] = Field(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rallyflow.deployers.debian.agent.plan import Databases, Folder, Identity, Plan, Unit, Wait
+from rallyflow.deployers.debian.agent.plan import Databases, Domain, Folder, Identity, Plan, Unit, Wait
 from rallyflow.deployers.debian.layout import Placed, Role
+from rallyflow.deployers.debian.services import heat
 from rallyflow.deployers.debian.services.cinder import cinder
 from rallyflow.deployers.debian.services.glance import glance
 from rallyflow.deployers.debian.services.infrastructure import infrastructure
@@ -33,6 +34,8 @@ STOPPED = (
     "cinder-api",
     "cinder-scheduler",
     "cinder-volume",
+    "heat-api",
+    "heat-engine",
 )
 """The packages' own services, in whose place ours run."""
 
@@ -63,6 +66,8 @@ def parts_of(site: Site, server: Placed) -> Parts:
     if Role.CONTROLLER in server.roles:
         parts += infrastructure(site) + keystone(site) + glance(site) + placement(site)
     parts += nova(site, server) + neutron(site, server) + cinder(site, server)
+    if Role.CONTROLLER in server.roles and heat.NAME in site.optional:
+        parts += heat.heat(site)
     if Role.CONTROLLER in server.roles:
         parts += Parts(units=(_databases(site, parts.databases), _identity(site, parts), *_hosts(site)))
     return parts
@@ -83,6 +88,7 @@ def _hosts(site: Site) -> tuple[Unit, ...]:
 
 
 def _identity(site: Site, parts: Parts) -> Identity:
+    wants_heat = heat.NAME in site.optional
     return Identity(
         "catalogue",
         "identity",
@@ -91,4 +97,5 @@ def _identity(site: Site, parts: Parts) -> Identity:
         site.passwords.users["admin"],
         site.region,
         parts.accounts,
+        *((heat.ROLES, (Domain(heat.DOMAIN, heat.DOMAIN_ADMIN, site.passwords.users["heat"]),)) if wants_heat else ()),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from rallyflow.clouds.connection import sign_in
@@ -17,16 +17,16 @@ _PATIENCE = 300.0  # seconds
 _POLL = 0.5  # seconds
 
 
-def wait_until_up(cloud: Cloud, context: StepContext, *, hosts: int = 0) -> None:
+def wait_until_up(cloud: Cloud, context: StepContext, *, computes: Collection[str] = ()) -> None:
     """Wait for every API to answer and for every agent, compute and volume service to report itself up.
 
-    Raises CloudIncomplete with what is not up, CloudRefused, or StoppedError.
+    `computes` are hosts that have to be among them. Raises CloudIncomplete with what is not up, CloudRefused, or
+    StoppedError.
     """
-    del hosts
     context.report(Progress(note="register: waiting until all services are up"))
     until = time.monotonic() + _PATIENCE
     while True:
-        missing = _missing(cloud)
+        missing = _missing(cloud, computes)
         if not missing:
             return
         if context.stop.is_set():
@@ -39,10 +39,11 @@ def wait_until_up(cloud: Cloud, context: StepContext, *, hosts: int = 0) -> None
         time.sleep(_POLL)
 
 
-def _missing(cloud: Cloud) -> list[str]:
+def _missing(cloud: Cloud, computes: Collection[str]) -> list[str]:
     try:
         session = sign_in(cloud)
-        return [name for kind, ask in _ASKED.items() for name in _asked(session, kind, ask)]
+        found = [name for kind, ask in _ASKED.items() for name in _asked(session, kind, ask)]
+        return found + _asked(session, "compute", lambda session: _absent(session, computes))
     except (TransientError, CloudAnswered) as error:
         return [error.what]
 
@@ -59,6 +60,12 @@ def _compute(session: CloudSession) -> list[str]:
     there = {each["binary"] for each in found}
     absent = [name for name in ("nova-conductor", "nova-scheduler", "nova-compute") if name not in there]
     return absent + [_name(each) for each in found if each["state"] != "up" and each["status"] == "enabled"]
+
+
+def _absent(session: CloudSession, computes: Collection[str]) -> list[str]:
+    found = session.service("compute").get("/os-hypervisors").json()["hypervisors"] if computes else []
+    there = {each["hypervisor_hostname"] for each in found}
+    return [f"hypervisor {name}" for name in computes if name not in there]
 
 
 def _network(session: CloudSession) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import places
@@ -32,18 +33,31 @@ def make(unit: Databases, timeout: float) -> None:
     call(_MYSQL, timeout=timeout, text="\n".join(lines))
 
 
-def fill(unit: Schema, timeout: float) -> None:
-    """Make the tables of a service, where they are not yet."""
+def fill(unit: Schema, timeout: float, *, upgrade: bool) -> None:
+    """Make the tables of a service, or bring those that older packages have made, with what is in them, to the new."""
+    if upgrade:
+        _run(unit, unit.upgrade or unit.commands, timeout)
+        return
     dumps = [dump_of(unit.key, database) for database in unit.databases]
     if all(dump.exists() for dump in dumps):
         for database, dump in zip(unit.databases, dumps, strict=True):
             _load(database, dump, timeout)
         return
-    env = {"PATH": os.environ.get("PATH", ""), "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108 - nothing is written
-    for command in unit.commands:
-        call(command, timeout=timeout, env=env, cwd="/", **identity_of(unit.user))
+    for database in unit.databases:  # what an earlier try has left may be half of it
+        call(_MYSQL, timeout=timeout, text=_anew(database))
+    _run(unit, unit.commands, timeout)
     for database, dump in zip(unit.databases, dumps, strict=True):
         _save(database, dump, timeout)
+
+
+def _run(unit: Schema, commands: Sequence[Sequence[str]], timeout: float) -> None:
+    env = {"PATH": os.environ.get("PATH", ""), "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108 - nothing is written
+    for command in commands:
+        call(command, timeout=timeout, env=env, cwd="/", **identity_of(unit.user))
+
+
+def _anew(database: str) -> str:
+    return f"drop database `{database}`; create database `{database}`;\n"
 
 
 def dump_of(key: str, database: str) -> Path:
@@ -52,7 +66,7 @@ def dump_of(key: str, database: str) -> Path:
 
 
 def _load(database: str, dump: Path, timeout: float) -> None:
-    head = f"drop database `{database}`; create database `{database}`; use `{database}`;\n"  # half of an earlier try
+    head = f"{_anew(database)}use `{database}`;\n"
     speed = "set autocommit=0; set unique_checks=0; set foreign_key_checks=0;\n"
     call(_MYSQL, timeout=timeout, text=head + speed + gzip.decompress(dump.read_bytes()).decode() + "\ncommit;\n")
 

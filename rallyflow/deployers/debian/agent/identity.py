@@ -21,6 +21,10 @@ def register(unit: Identity) -> None:
     api = _Api(unit)
     project = api.one("projects", "service", {"domain_id": "default"})
     roles = [api.one("roles", name, {}) for name in ("admin", "service", *unit.roles)][:2]
+    for domain in unit.domains:
+        found = api.one("domains", domain.name, {})
+        admin = api.one("users", domain.admin, {"domain_id": found["id"]}, {"password": domain.password})
+        api.call("PUT", f"/domains/{found['id']}/users/{admin['id']}/roles/{roles[0]['id']}")
     services = {each["type"]: each for each in api.get("/services")["services"]}
     endpoints = {(each["service_id"], each["interface"]): each for each in api.get("/endpoints")["endpoints"]}
     for account in unit.accounts:

@@ -16,8 +16,7 @@ from typing import Any
 
 from . import daemons, files, packages, places
 from .events import AgentError, say
-from .plan import Daemon, Plan, load
-from .readiness import is_ready
+from .plan import Plan, load
 from .work import Work
 
 _AT_ONCE = 200  # packages in a line, which may not become too long
@@ -92,22 +91,6 @@ def _bring_to(plan: Plan) -> None:
     say("applied", found=True, started=started)
 
 
-def _probe(text: str) -> None:
-    """Say which daemons of the deployment run and are ready."""
-    deployment = json.loads(text)["deployment"]
-    if not places.PLAN.exists() or _manifest().get("deployment") != deployment:
-        say("probed", found=False, daemons={})
-        return
-    plan = load(places.PLAN.read_text())
-    names = {each.name for each in daemons.running(plan.deployment) if each.pid == each.session}
-    found = {
-        unit.name: unit.name in names and (unit.ready is None or is_ready(unit.ready))
-        for unit in plan.units
-        if isinstance(unit, Daemon)
-    }
-    say("probed", found=True, daemons=found)
-
-
 def _remove(text: str) -> None:
     """Stop a deployment's daemons, remove its data, and put the files back that were there before."""
     wanted = json.loads(text)
@@ -178,6 +161,5 @@ _VERBS: Mapping[str, Callable[[str], None]] = {
     "install": _install,
     "apply": _apply,
     "start": _start,
-    "probe": _probe,
     "remove": _remove,
 }

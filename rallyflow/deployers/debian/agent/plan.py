@@ -41,7 +41,7 @@ class File:
 class Ready:
     """A question that something asks when it is really ready; see `readiness` for the kinds."""
 
-    kind: str  # http | mysql | memcached | amqp | queue
+    kind: str  # http | mysql | memcached | amqp | queue | libvirt
     target: str  # the address to ask, as `http://…` or `host:port`; a socket for mysql
     user: str = ""
     password: str = ""
@@ -99,6 +99,7 @@ class Schema(Unit):
     databases: tuple[str, ...] = ()
     key: str = ""  # made of the versions of the packages that the tables belong to
     commands: tuple[tuple[str, ...], ...] = ()
+    upgrade: tuple[tuple[str, ...], ...] = ()  # what to run instead, on tables that other versions have made
     user: str = "root"
 
 
@@ -114,6 +115,15 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Domain:
+    """A domain of keystone, and its administrator."""
+
+    name: str
+    admin: str
+    password: str
+
+
+@dataclass(frozen=True)
 class Identity(Unit):
     """What keystone has to know."""
 
@@ -122,6 +132,7 @@ class Identity(Unit):
     region: str = ""
     accounts: tuple[Account, ...] = ()
     roles: tuple[str, ...] = ()
+    domains: tuple[Domain, ...] = ()
 
 
 UNITS: Mapping[str, type[Unit]] = {kind.__name__: kind for kind in (Daemon, Command, Wait, Databases, Schema, Identity)}
@@ -163,8 +174,10 @@ def _unit(content: dict[str, Any]) -> Unit:
         content["ready"] = Ready(**content["ready"])
     if "accounts" in content:
         content["accounts"] = tuple(Account(**each) for each in content["accounts"])
-    if "commands" in content:
-        content["commands"] = tuple(tuple(each) for each in content["commands"])
+        content["domains"] = tuple(Domain(**each) for each in content["domains"])
+    for key in ("commands", "upgrade"):
+        if key in content:
+            content[key] = tuple(tuple(each) for each in content[key])
     return kind(**_tuples(content))
 
 

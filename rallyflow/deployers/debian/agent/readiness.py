@@ -35,12 +35,21 @@ def _http(ready: Ready) -> bool:
 
 def _mysql(ready: Ready) -> bool:
     """The database server answers a query of root's, over its socket."""
-    command = ["mysql", f"--socket={ready.target}", "-N", "-e", "select 1"]
+    return _says("mysql", f"--socket={ready.target}", "-N", "-e", "select 1").strip() == b"1"
+
+
+def _libvirt(ready: Ready) -> bool:
+    """The hypervisor says of which version it is."""
+    return b"hypervisor" in _says("virsh", "-c", ready.target, "version")
+
+
+def _says(*command: str) -> bytes:
+    """Return what a command prints; nothing when it fails."""
     try:
         done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
     except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0 and done.stdout.strip() == b"1"
+        return b""
+    return b"" if done.returncode else done.stdout
 
 
 def _memcached(ready: Ready) -> bool:
@@ -76,6 +85,7 @@ def _on_channel(ready: Ready, ask: Callable[[object], bool]) -> bool:
 _KINDS: Mapping[str, Callable[[Ready], bool]] = {
     "http": _http,
     "mysql": _mysql,
+    "libvirt": _libvirt,
     "memcached": _memcached,
     "amqp": _amqp,
     "queue": _queue,

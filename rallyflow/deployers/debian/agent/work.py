@@ -84,7 +84,8 @@ class Work:
         elif isinstance(unit, Databases):
             self._once(unit.name, _stamp_of(unit), lambda: databases.make(unit, timeout))
         elif isinstance(unit, Schema):
-            self._once(unit.name, unit.key, lambda: databases.fill(unit, timeout))
+            upgrade = (places.STAMPS / unit.name).exists()
+            self._once(unit.name, unit.key, lambda: databases.fill(unit, timeout, upgrade=upgrade))
         elif isinstance(unit, Identity):
             self._once(unit.name, _stamp_of(unit), lambda: identity.register(unit))
 

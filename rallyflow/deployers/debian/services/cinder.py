@@ -77,7 +77,7 @@ def _controller(site: Site, server: Placed) -> Parts:
         ("cinder",),
         site.key("python3-cinder"),
         (("cinder-manage", "db", "sync"),),
-        "cinder",
+        user="cinder",
     )
     url = site.url("cinder-api", "/v3/%(project_id)s")
     return api + Parts(

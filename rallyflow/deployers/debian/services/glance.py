@@ -47,7 +47,7 @@ def glance(site: Site) -> Parts:
                 ("glance",),
                 site.key("python3-glance"),
                 (("glance-manage", "db", "sync"), ("glance-manage", "db_load_metadefs")),
-                "glance",
+                user="glance",
             ),
         ),
         (Account("glance", site.passwords.users["glance"], "glance", "image", site.url("glance-api")),),

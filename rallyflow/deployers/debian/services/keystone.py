@@ -53,7 +53,7 @@ def keystone(site: Site) -> Parts:
                 ("keystone",),
                 site.key("python3-keystone"),
                 (("keystone-manage", "db_sync"),),
-                "keystone",
+                user="keystone",
             ),
             _bootstrap(site),
         ),

@@ -90,7 +90,7 @@ def _controller(site: Site) -> Parts:
         ("neutron",),
         site.key("python3-neutron"),
         (("neutron-db-manage", *arguments.split(), "upgrade", "heads"),),
-        "neutron",
+        user="neutron",
     )
     return api + Parts(
         ("neutron-api", "neutron-rpc-server"),

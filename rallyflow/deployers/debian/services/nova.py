@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from rallyflow.deployers.debian.agent.plan import Account, Command, Daemon, File, Folder, Schema, Wait
+from rallyflow.deployers.debian.agent.plan import Account, Command, Daemon, File, Folder, Ready, Schema, Wait
 from rallyflow.deployers.debian.ini import Options
 from rallyflow.deployers.debian.layout import Placed, Role
 from rallyflow.deployers.debian.services.wsgi import wsgi
@@ -121,6 +121,7 @@ def _tables(site: Site) -> Schema:
                 "rabbit://{username}:{password}@{hostname}:{port}/",
             ),
         ),
+        (("nova-manage", "api_db", "sync"), ("nova-manage", "db", "sync")),
         "nova",
     )
 
@@ -166,12 +167,14 @@ def _compute(site: Site, server: Placed) -> Parts:
 
 
 def _hypervisor(site: Site) -> tuple[str, ...]:
-    return (f"nova-compute-{'kvm' if site.virt_type == 'kvm' else 'qemu'}", "libvirt-daemon-system", "python3-libvirt")
+    return (f"nova-compute-{'kvm' if site.virt_type == 'kvm' else 'qemu'}", "libvirt-daemon-system", "libvirt-clients")
 
 
 def _libvirt() -> tuple[Daemon, ...]:
-    """Return the daemons of libvirt. They answer no requests of ours: that nova-compute starts is the test of them."""
+    """Return the daemons of libvirt. That libvirtd answers says of virtlogd what there is to say."""
     return (
         Daemon("virtlogd", "services", (), ("/usr/sbin/virtlogd",)),
-        Daemon("libvirtd", "services", ("virtlogd",), ("/usr/sbin/libvirtd",)),
+        Daemon(
+            "libvirtd", "services", ("virtlogd",), ("/usr/sbin/libvirtd",), ready=Ready("libvirt", "qemu:///system")
+        ),
     )

@@ -33,7 +33,7 @@ def placement(site: Site) -> Parts:
                 ("placement",),
                 site.key("python3-placement"),
                 (("placement-manage", "db", "sync"),),
-                "placement",
+                user="placement",
             ),
         ),
         accounts=(

@@ -88,6 +88,18 @@ def test_a_plan_comes_back_from_json_as_it_was():
         assert json.loads(dump(load(dump(plan)))) == json.loads(dump(plan))
 
 
+def test_heat_comes_when_it_is_wanted():
+    without, wanted = plans(site())["ctl"], plans(site(optional=frozenset({"heat"})))["ctl"]
+    assert {unit.name for unit in wanted.units} - {unit.name for unit in without.units} == {
+        "heat-api",
+        "heat-engine",
+        "heat-tables",
+    }
+    (identity,) = (unit for unit in wanted.units if unit.name == "catalogue")
+    assert [domain.name for domain in identity.domains] == ["heat"]
+    assert load(dump(wanted)).units[-1] == wanted.units[-1]
+
+
 def test_every_unit_comes_after_units_of_its_own_server_and_none_waits_for_itself():
     for plan in plans(site()).values():
         names = [unit.name for unit in plan.units]
@@ -100,10 +112,10 @@ def test_every_unit_comes_after_units_of_its_own_server_and_none_waits_for_itsel
 
 
 def test_every_unit_belongs_to_a_phase_and_every_daemon_says_when_it_is_ready():
-    for plan in plans(site()).values():
+    for plan in [*plans(site(optional=frozenset({"heat"}))).values(), *plans(site(driver="libvirt")).values()]:
         for unit in plan.units:
             assert unit.phase in PHASES
-            if isinstance(unit, Daemon):
+            if isinstance(unit, Daemon) and unit.name != "virtlogd":  # libvirtd speaks for it
                 assert unit.ready is not None, unit.name
 
 
@@ -162,3 +174,10 @@ def test_the_tables_are_named_after_the_versions_that_make_them():
     )
     assert old.key != new.key
     assert "/" not in new.key
+
+
+def test_tables_of_older_packages_are_upgraded_without_making_a_second_cell():
+    (tables,) = (unit for unit in plans(site())["ctl"].units if unit.name == "nova-tables")
+    assert any("create_cell" in command for command in tables.commands)
+    assert not any("cell_v2" in command for command in tables.upgrade)
+    assert set(tables.upgrade) < set(tables.commands)
