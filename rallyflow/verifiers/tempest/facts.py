@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rallyflow.errors import CloudAnswered, CloudRefused, NotFound
+from rallyflow.errors import CloudRefused, NotFound
 
 if TYPE_CHECKING:
     from openstack.connection import Connection
@@ -77,6 +77,7 @@ class Facts:
     volume: Microversions = Microversions()
     compute_hosts: int = 1
     hypervisors: frozenset[str] = frozenset()
+    image_version: tuple[int, int] | None = None
     volume_catalog: str = ""  # the type that the catalogue has for block storage
     volume_types: tuple[str, ...] = ()
     volume_backends: int = 1
@@ -108,7 +109,8 @@ def gather(cloud: Cloud) -> Facts:
 
 
 def _gather(cloud: Cloud, connection: Connection) -> Facts:
-    services = frozenset(name for name in SERVICES if connection.has_service(name))
+    catalogue = _catalogue(connection)
+    services = frozenset(name for name in SERVICES if _called(name, catalogue))
     verify, _cert = connection.config.get_requests_verify_args()
 
     def ask(service: str, what: str, question: Callable[[], Iterable[T]]) -> tuple[T, ...]:
@@ -133,7 +135,8 @@ def _gather(cloud: Cloud, connection: Connection) -> Facts:
         volume=_microversions(connection, "block-storage") if "block-storage" in services else Microversions(),
         compute_hosts=max(1, len(hosts)),
         hypervisors=frozenset(str(host.hypervisor_type or "").lower() for host in hosts),
-        volume_catalog=_volume_catalog(connection),
+        image_version=_image_version(connection) if "image" in services else None,
+        volume_catalog=_called("block-storage", catalogue),
         volume_types=ask("block-storage", "its volume types", lambda: (kind.name for kind in storage.types())),
         volume_backends=max(1, len({each.host for each in volumes if each.binary == "cinder-volume"})),
         backup=any(each.binary == "cinder-backup" and each.state == "up" for each in volumes),
@@ -141,11 +144,21 @@ def _gather(cloud: Cloud, connection: Connection) -> Facts:
     )
 
 
-def _volume_catalog(connection: Connection) -> str:
-    """Return which of the names that block storage has had the catalogue uses: Tempest takes them literally."""
-    catalogue = connection.session.auth.get_access(connection.session).service_catalog.catalog
-    known = {entry["type"] for entry in catalogue}
-    return next((name for name in ("block-storage", "volumev3", "volume") if name in known), "")
+def _catalogue(connection: Connection) -> frozenset[str]:
+    """Return the types that the catalogue has an endpoint of, for our region and interface."""
+    catalogue = connection.session.auth.get_access(connection.session).service_catalog
+    found = catalogue.get_endpoints(
+        interface=connection.config.get_interface() or "public",
+        region_name=connection.config.get_region_name() or None,
+    )
+    return frozenset(kind for kind, endpoints in found.items() if endpoints)
+
+
+def _called(service: str, catalogue: Collection[str]) -> str:
+    """Return which of the names that a service has had the catalogue uses; empty when it has none of them."""
+    from os_service_types import ServiceTypes
+
+    return next((name for name in (service, *ServiceTypes().get_aliases(service)) if name in catalogue), "")
 
 
 def _asked(what: str, question: Callable[[], Iterable[T]]) -> tuple[T, ...]:
@@ -177,21 +190,32 @@ def _network(network: Any) -> Network:
     )
 
 
-def _microversions(connection: Connection, service: str) -> Microversions:
+def _versions(connection: Connection, service: str) -> Any:
+    """Return what a service says of its versions; None when it says nothing, or is not for us."""
     from rallyflow.clouds.connection import translated
 
     try:
         with translated(f"asking for the versions of {service}"):
-            data = connection.session.get_endpoint_data(
+            return connection.session.get_endpoint_data(
                 service_type=service,
                 interface=connection.config.get_interface() or "public",
                 region_name=connection.config.get_region_name() or None,
             )
-    except (CloudRefused, CloudAnswered, NotFound):
-        return Microversions()
+    except (CloudRefused, NotFound):
+        return None
+
+
+def _microversions(connection: Connection, service: str) -> Microversions:
+    data = _versions(connection, service)
     if data is None or not data.max_microversion:
         return Microversions()
     return Microversions(_dotted(data.min_microversion), _dotted(data.max_microversion))
+
+
+def _image_version(connection: Connection) -> tuple[int, int] | None:
+    data = _versions(connection, "image")
+    version = data.api_version if data is not None else None
+    return (version[0], version[1]) if version else None
 
 
 def _dotted(version: tuple[int, ...] | None) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rallyflow.errors import VerifierBroke
+from rallyflow.masking import Mask
 from rallyflow.model.step import Progress, StepContext
 from rallyflow.verifiers.case import Case, CaseState
 from rallyflow.verifiers.children import Command, Ended, Limits, clean_environment, run
@@ -46,6 +47,7 @@ class Tempest:
         self._environment = environment
         self._folder = folder
         self._context = context
+        self._mask = Mask(context.secrets)
 
     def list_tests(self, stop_at: float | None) -> list[Listed]:
         """Return all tests that this Tempest and its plugins have. Raises VerifierBroke."""
@@ -127,7 +129,7 @@ class Tempest:
         return clean_environment(PATH=binaries, HOME=str(self._folder), **more)
 
     def _say(self, line: str) -> None:
-        self._context.log.info("tempest: %s", line)
+        self._context.log.info("tempest: %s", self._mask.text(line))
 
 
 def _ignore(_data: bytes) -> None:

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from rallyflow.clouds.connection import sign_in
 from rallyflow.errors import RallyflowError
+from rallyflow.masking import Mask
 from rallyflow.model.secret import Secret
 from rallyflow.model.states import StepState
 from rallyflow.model.step import OnResume, Outcome, Progress, StepContext
@@ -123,6 +124,7 @@ class _Watch:
     def __init__(self, context: StepContext, xfail: Reasons, total: int) -> None:
         self.xfail = xfail
         self._context = context
+        self._mask = Mask(context.secrets)
         self._total = total
         self._counts: Counter[CaseState] = Counter()
         self._again = ""
@@ -136,9 +138,8 @@ class _Watch:
         case = judged(case, self.xfail)
         self._counts[case.state] += 1
         write = self._context.log.warning if case.state.bad else self._context.log.info
-        write(
-            "%s %s (%.1f s)%s", case.state, case.name, case.duration_ns / 1e9, f": {case.message}" * bool(case.message)
-        )
+        why = f": {self._mask.text(case.message)}" if case.message else ""
+        write("%s %s (%.1f s)%s", case.state, case.name, case.duration_ns / 1e9, why)
         self._tell(case.name)
 
     def restart(self, total: int, number: int) -> None:

@@ -30,6 +30,7 @@ FAKE = Facts(
     volume=Microversions("3.0", "3.70"),
     hypervisors=frozenset({"fake"}),
     volume_catalog="volumev3",
+    image_version=(2, 15),
     import_methods=("glance-direct",),
 )
 REAL = replace(
