@@ -57,7 +57,10 @@ class LxcInputs(StepModel):
     count: int | None = Field(None, ge=1, le=200, description="How many containers: server1, server2, ...")
     servers: tuple[LxcServer, ...] = Field((), description="The containers, each with a name")
     hosts: Servers = Field((), description="Where they run: the servers of another step; default: on this machine")
-    image: str = Field("", description="A golden image, as `rallyflow images` lists them; instead of the next three")
+    image: str = Field(
+        "",
+        description="A golden image of `rallyflow images`; instead of `release`, `packages`, `seed` and `mirror`",
+    )
     release: str = Field("bookworm", pattern=r"^([a-z]+|\$\{\{.*\}\})$", description="The release of Debian")
     packages: tuple[Annotated[str, AfterValidator(_package)], ...] = Field(
         (), description=f"What is installed in the image; whole sets are {', '.join('@' + name for name in SETS)}"
@@ -69,7 +72,9 @@ class LxcInputs(StepModel):
     )
     cpus: float | None = Field(None, gt=0, description="Processors' worth of time of each container; default: all")
     memory: Size | None = Field(None, ge=_LEAST_MEMORY, description="At most, of each container; default: all")
-    network: IPv4Network | None = Field(None, description="Their L3 network; default: a free one of 10.213.0.0/16")
+    network: IPv4Network | None = Field(
+        None, description="Their L3 network, such as 10.1.0.0/24; default: a free one of 10.213.0.0/16"
+    )
     underlay: str = Field(
         "", description="The hosts' network that joins them, when they have several; default: where we reach them"
     )

@@ -72,17 +72,14 @@ def lay_out(inputs: LxcInputs, network: IPv4Network, hosts: Sequence[str]) -> La
 
 
 def free_networks(inputs: LxcInputs, taken: Iterable[str], hosts: int) -> Iterator[IPv4Network]:
-    """Give the networks to try, one after another; NetworkTaken when all of the pool are in use."""
+    """Give the networks to try, one after another; NetworkTaken when there are no more."""
     if inputs.network is not None:
         yield inputs.network
-        return
-    found = choose([IPv4Network(each) for each in taken], len(list(inputs.wanted())) + hosts)
-    none = True
-    for network in found:
-        none = False
-        yield network
-    if none:
-        raise NetworkTaken(f"no network of {POOL} is free", hint="give a `network:`; `ip route` shows what is taken")
+    else:
+        yield from choose([IPv4Network(each) for each in taken], len(list(inputs.wanted())) + hosts)
+    raise NetworkTaken(
+        f"no network of {inputs.network or POOL} is free", hint="give a `network:`; `ip route` shows what is taken"
+    )
 
 
 def hosts_file(layout: Layout) -> str:

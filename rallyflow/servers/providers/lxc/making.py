@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Network
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from rallyflow.servers.ssh.places import places
 INTERNAL = "internal"
 """What the containers' own network is called among the networks of a server."""
 _CREATING = 600.0  # seconds
+_STEPS_ASIDE = 8  # two runs that meet on several hosts must not go on meeting
 
 Network = Mapping[str, Any]
 """The network of a step on one host, as the agent describes it."""
@@ -59,19 +62,20 @@ class Making:
     def _network(self) -> tuple[Layout, list[Network]]:
         known = self._known_network()
         taken = [each for host in self._hosts for each in host.taken]
-        candidates = iter([known]) if known else free_networks(self._inputs, taken, len(self._hosts))
+        candidates = repeat(known) if known else free_networks(self._inputs, taken, len(self._hosts))
         joining = addresses(self._hosts, self._inputs.underlay)
-        for candidate in candidates:
-            layout = lay_out(self._inputs, candidate, [host.server.name for host in self._hosts])
+        while True:
+            layout = lay_out(self._inputs, next(candidates), [host.server.name for host in self._hosts])
             try:
                 made = at_once(partial(self._network_on, layout, joining), range(len(self._hosts)))
-            except NetworkTaken:
+            except NetworkTaken:  # somebody else was faster: what was made of it is made anew with other addresses
                 if self._inputs.network is not None or known:
                     raise
-                continue  # somebody else was faster: what was made of it is made anew with other addresses
+                for _ in range(secrets.randbelow(_STEPS_ASIDE)):
+                    next(candidates)
+                continue
             self._context.log.info("the network %s is on %s", layout.network, names.bridge(self._tag))
             return layout, made
-        raise AssertionError("there is always a candidate, or an error")
 
     def _known_network(self) -> IPv4Network | None:
         """Return the network that an attempt before this one has made, or was about to make."""

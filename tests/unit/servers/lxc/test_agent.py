@@ -247,6 +247,14 @@ def test_what_a_killed_build_has_left_is_removed_by_the_next(images):
     assert layers.find(images, "new")
 
 
+def test_pruning_removes_what_killed_builds_and_removals_have_left(images):
+    Path(images, ".new.making", "rootfs").mkdir(parents=True)
+    Path(images, "base", layers.ABOUT).unlink()  # as a removal does first
+    layers.name(images, "golden", "top")
+    layers.prune(images)
+    assert sorted(path.name for path in Path(images).iterdir()) == ["locks", "names", "top"]
+
+
 def test_a_build_that_fails_leaves_nothing_and_a_layer_without_its_parent_is_no_image(images):
     with pytest.raises(RuntimeError), layers.making(images, "new"):
         raise RuntimeError

@@ -26,7 +26,11 @@ class Unprivileged(Machine):
     path = ""
 
     def stream(self, order: Order, sinks, *, source=None, size: int = 0) -> int:
-        run = f"PATH={self.path}; {order.run}" if self.path else order.run
+        run = (
+            order.run.replace("PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH", f"PATH={self.path}")
+            if self.path
+            else order.run
+        )
         return super().stream(Order(run, timeout=order.timeout), sinks, source=source, size=size)
 
 

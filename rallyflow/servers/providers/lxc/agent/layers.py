@@ -175,10 +175,14 @@ def _is_idle(image: Mapping[str, Any]) -> bool:
 
 
 def _clear(store: Path) -> None:
-    """Remove what builds have left that were killed; one that goes on is waited for."""
+    """Remove what is left of builds and removals that were killed; one that goes on is waited for."""
     for folder in store.glob(".*.making"):
         with host.locked(folder.name[1:].removesuffix(".making"), folder=store / "locks"):
             host.remove_tree(folder)
+    for folder in store.glob("[!.]*/rootfs"):
+        with host.locked(folder.parent.name, folder=store / "locks"):
+            if _about(store, folder.parent.name) is None:
+                host.remove_tree(folder.parent)
 
 
 def packages(images: str, word: str) -> dict[str, str]:

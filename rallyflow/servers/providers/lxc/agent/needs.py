@@ -58,10 +58,10 @@ def _tools(wanted: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 def _kernel(wanted: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     if "\toverlay\n" not in _modprobed("overlay", Path("/proc/filesystems")):
         yield {"what": "the kernel has no overlay file system", "hint": "modprobe overlay"}
-    kinds = ["bridge", *(["vxlan"] if wanted["vxlan"] else [])]
+    kinds = [kind for kind in _devices(wanted) if not Path("/sys/module", kind).exists()]
     with host.locked("trial"):
-        host.run("ip", "link", "delete", _TRIAL, check=False)  # of one that was killed
         for kind in kinds:
+            host.run("ip", "link", "delete", _TRIAL, check=False)  # of one that was killed
             try:
                 options = ("id", "1", "dstport", "0") if kind == "vxlan" else ()
                 host.run("ip", "link", "add", _TRIAL, "type", kind, *options)
@@ -74,6 +74,10 @@ def _kernel(wanted: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             "what": f"{host.STATE} is itself on an overlay file system, on which no other can be",
             "hint": "make the server that this is with `nesting: true`, or mount a folder of another file system there",
         }
+
+
+def _devices(wanted: Mapping[str, Any]) -> list[str]:
+    return ["bridge", *(["vxlan"] if wanted["vxlan"] else [])]
 
 
 def _modprobed(module: str, file: Path) -> str:
