@@ -16,6 +16,7 @@
         │   ├── CloudUnreachable    the cloud does not answer
         │   ├── ServerUnreachable   a server does not answer by ssh
         │   ├── ServerLost          the connection to a server ended while something was under way
+    │   ├── ImageNotBuilt       an image of containers can't be built
         │   ├── WorkerDied          the process of an attempt went away
         │   └── WorkerSilent        the process of an attempt gives no sign of life
         ├── PermanentError          will not succeed by trying again
@@ -28,6 +29,15 @@
         │   ├── SudoRefused         a server does not let us become root
         │   ├── CommandFailed       a command on a server ended with an exit code that is not allowed
         │   ├── TransferFailed      a file can't be read or written on a server
+    │   ├── HostUnfit           a host lacks what containers need
+    │   ├── ImageUnknown        there is no image of this name
+    │   ├── ImageInUse          an image can't be removed or replaced: something stands on it
+    │   ├── NetworkTaken        the addresses of a network belong to something else already
+    │   ├── ContainerFailed     a container, or what it needs, can't be made, started or removed
+        │   ├── ServiceFailed       a service of a cloud that is deployed can't be brought up
+        │   ├── ServerTaken         a server that is to be deployed on holds another deployment
+        │   ├── CloudIncomplete     a cloud that was deployed has services that are not up
+        │   ├── AgentFailed         the program that deploys a server can't do its work there
         │   ├── VerifierUnbuilt     the packages of a verifier can't be installed
         │   ├── NoTests             a verification has no test to run
         │   ├── VerifierBroke       a verifier ended without results
@@ -37,6 +47,7 @@
         │   └── CommandTimedOut     a command on a server took longer than its timeout
         ├── InFlight                was cut off in the middle, and a person has to say whether it may run again
         └── InputsInvalid           values that arrived at run time do not fit the step
+            └── LayoutInvalid       the servers can't play the roles that a cloud needs
 
 `rallyflow explain CODE` and docs/reference/errors.md are generated from these docstrings.
 """
@@ -154,6 +165,7 @@ ADVICE_CODES = {
     "RF0908": "What the run makes is never removed.",
     "RF0909": "A workflow of a catalog that is not pinned.",
     "RF0910": "A text that looks like an expression, but is none.",
+    "RF0911": "A report of the whole run that does not wait for one of its measurements.",
 }
 """What `rallyflow lint` advises about."""
 
@@ -373,6 +385,74 @@ class TransferFailed(PermanentError):
     """A file can't be read or written, on the server or here."""
 
     code = "RF0658"
+
+
+class HostUnfit(PermanentError):
+    """A host lacks what containers need: rights, programs, something in its kernel, memory or disk."""
+
+    code = "RF0660"
+
+
+class ImageNotBuilt(TransientError):
+    """The image that containers are cloned from can't be built: debootstrap, apt or a seed command has failed."""
+
+    code = "RF0661"
+
+
+class ImageUnknown(PermanentError):
+    """There is no image of this name on the machine, or a layer of an image is missing."""
+
+    code = "RF0662"
+    exit_code = Exit.USAGE  # of a verb; a step that it happens to has errored like any other
+
+
+class ImageInUse(PermanentError):
+    """An image can't be removed or replaced: containers or other images stand on it, or the name is taken."""
+
+    code = "RF0663"
+    exit_code = Exit.USAGE  # of a verb; a step that it happens to has errored like any other
+
+
+class NetworkTaken(PermanentError):
+    """The addresses that containers were to get belong to something else: an interface, a route, another run."""
+
+    code = "RF0664"
+
+
+class ContainerFailed(PermanentError):
+    """A container, its network or its files can't be made, started or removed on a host."""
+
+    code = "RF0665"
+
+
+class LayoutInvalid(InputsInvalid):
+    """The servers of a step can't play the roles that a cloud needs."""
+
+    code = "RF0670"
+
+
+class ServiceFailed(PermanentError):
+    """A service of a cloud that is deployed does not start, does not answer, or can't be prepared."""
+
+    code = "RF0671"
+
+
+class ServerTaken(PermanentError):
+    """A server that is to be deployed on holds another deployment."""
+
+    code = "RF0672"
+
+
+class AgentFailed(PermanentError):
+    """The program that deploys a server can't do its work there."""
+
+    code = "RF0673"
+
+
+class CloudIncomplete(PermanentError):
+    """A cloud that was deployed answers, but some of its services do not report that they are up."""
+
+    code = "RF0674"
 
 
 class VerifierUnbuilt(PermanentError):

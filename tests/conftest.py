@@ -1,4 +1,4 @@
-"""A real sshd on loopback, for every test that speaks ssh: run as the current user, with keys of its own."""
+"""What tests of several folders share: a real sshd on loopback, and what containers may have left on this machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import getpass
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -175,3 +176,54 @@ def eventually() -> Callable[..., None]:
             time.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def lxc_host() -> None:
+    """Skip where this machine can't be a host of containers, and say why."""
+    from rallyflow.servers.machine import Machine
+    from rallyflow.servers.providers.lxc.images import THIS_MACHINE
+    from rallyflow.servers.providers.lxc.needs import problems
+
+    with Machine(THIS_MACHINE) as machine:
+        found = problems(machine)
+    if found and os.environ.get("RALLYFLOW_REQUIRE_LXC"):
+        pytest.fail(f"no host of containers: {found}")
+    if found:
+        pytest.skip(f"no host of containers: {'; '.join(each.what for each in found)}")
+
+
+@pytest.fixture(scope="session")
+def leftovers() -> Callable[[Path], list[str]]:
+    """Give what the runs of a home have left on this machine: looked for in the machine itself, not in the ledger."""
+    return left_of
+
+
+def left_of(home: Path) -> list[str]:
+    """Return containers, files, devices, tables, mounts, control groups and processes with a mark of a run."""
+    marks = marks_of(home)
+    state = Path("/var/lib/rallyflow")
+    names = [path.name for path in (*state.glob("lxc/*"), *state.glob("networks/*"), *Path("/sys/class/net").iterdir())]
+    names += [path.name for path in Path("/sys/fs/cgroup").glob("**/lxc.*.rf-*")]
+    names += Path("/proc/mounts").read_text().splitlines()
+    if shutil.which("nft"):
+        names += subprocess.run(
+            ["nft", "list", "tables"], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            names.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [name for name in names if any(mark in name for mark in marks)]
+
+
+def marks_of(home: Path) -> set[str]:
+    """Return the words that name what the runs of a home make: their tags, and the names that follow from them."""
+    from rallyflow.model.ids import parse_tag
+    from rallyflow.servers.providers.lxc import names
+
+    marks = set()
+    with contextlib.closing(sqlite3.connect(f"file:{home}/journal.db?mode=ro", uri=True)) as journal:
+        for run, name in journal.execute("SELECT run, name FROM resource WHERE kind LIKE 'lxc.%'"):
+            tag = str(parse_tag(name) or "")
+            marks |= {f"rf-{run}", names.bridge(tag), names.vxlan(tag), names.veth(name)}
+    return marks

@@ -30,10 +30,14 @@ _COLUMNS = ("run", "run state", "step", "kind", "name", "state", "age", "expires
 @click.option("--expired", is_flag=True, help="Only what its `ttl` is over for")
 @click.option("--cloud", metavar="NAME", help="What this cloud shows of any run: an entry of clouds.yaml, or envvars")
 @click.option("--cloud-of", metavar="RUN", shell_complete=completing("runs"), help="The same, of the cloud of a run")
+@click.option("--lxc", is_flag=True, help="What this machine has of containers of any run")
 @click.option("--clouds-yaml", type=click.Path(path_type=Path), help="The clouds.yaml that has NAME")
-@click.option("--run", metavar="RUN", help="Only of one run, which need not be of this home; with --cloud")
+@click.option("--run", metavar="RUN", help="Only of one run, which need not be of this home; with --cloud or --lxc")
 @click.option(
-    "--older-than", callback=seconds_of, metavar="TIME", help="Only of runs that began so long ago; with --cloud"
+    "--older-than",
+    callback=seconds_of,
+    metavar="TIME",
+    help="Only of runs that began so long ago; with --cloud or --lxc",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask")
@@ -44,6 +48,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     expired: bool,
     cloud: str | None,
     cloud_of: str | None,
+    lxc: bool,
     clouds_yaml: Path | None,
     run: str | None,
     older_than: float | None,
@@ -59,10 +64,17 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     rallyflow cleanup --expired                    the same, but only what is past its time to live
     rallyflow cleanup --cloud mycloud --dry-run    what a cloud has of any run, found by its names:
                                                    when the journal is lost, or was on another machine
+    rallyflow cleanup --lxc --dry-run              the same, of containers on this machine
     """  # noqa: D301 - \b is click's mark
     place = Home.find(home)
-    if [everything, bool(cloud), bool(cloud_of)].count(True) + (expired and not (cloud or cloud_of)) != 1:
-        raise UsageError("clean up what?", hint="give one of --all, --expired, --cloud NAME and --cloud-of RUN")
+    by_name = [lxc, bool(cloud), bool(cloud_of)]
+    if [everything, *by_name].count(True) + (expired and not any(by_name)) != 1:
+        raise UsageError("clean up what?", hint="give one of --all, --expired, --cloud NAME, --cloud-of RUN and --lxc")
+    if lxc and not clouds_yaml:
+        from rallyflow.cli import sweeping_lxc
+        from rallyflow.cli.sweeping import Wanted
+
+        return sweeping_lxc.sweep(place, Wanted(run, older_than, expired), dry_run=dry_run, yes=yes, as_json=as_json)
     if cloud or cloud_of:
         from rallyflow.cli import sweeping
 
@@ -70,7 +82,9 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
         wanted = sweeping.Wanted(run, older_than, expired)
         return sweeping.sweep(place, target, wanted, dry_run=dry_run, yes=yes, as_json=as_json)
     if run or older_than or clouds_yaml:
-        raise UsageError("--run, --older-than and --clouds-yaml are for --cloud", hint="rallyflow destroy RUN")
+        raise UsageError(
+            "--run and --older-than are for --cloud and --lxc, --clouds-yaml for --cloud", hint="rallyflow destroy RUN"
+        )
     now = time.time_ns()
     return _clean(place, lambda each: not expired or has_expired(each, now), dry_run=dry_run, yes=yes, as_json=as_json)
 

@@ -6,25 +6,30 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rallyflow.cli.options import home_option, json_option
+from rallyflow.cli.options import home_option, json_option, params_options, read_params
 from rallyflow.cli.output import colour, print_json, say
 from rallyflow.errors import Exit, JournalUnusable, StorageError, UsageError
 from rallyflow.settings import Home
 
 if TYPE_CHECKING:
     from rallyflow.doctor.fsck import Examined, Finding
+    from rallyflow.model.plan import Plan
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
+_WIDTH, _WIDER = 12, 28
+"""Of the names of checks: alone, and with those of a workflow's steps."""
 _MOST_SHOWN = 20
 """How many findings of one kind a person gets to see; --json has all."""
 
 
 @click.command("doctor", short_help="look for what is wrong")
+@click.argument("workflow", type=click.Path(path_type=Path), required=False)
 @click.option("--fsck", is_flag=True, help="Check the journal against its events, and the parts that it has booked")
 @click.option("--fix", is_flag=True, help="With --fsck: put right what can be, from the events, which stay as they are")
 @click.option(
@@ -33,31 +38,57 @@ _MOST_SHOWN = 20
     metavar="NEW.db",
     help="Write what can still be read of a damaged journal into a new one",
 )
+@params_options
 @home_option
 @json_option
-def command(fsck: bool, fix: bool, salvage: Path | None, home: str | None, as_json: bool) -> Exit:
-    """Look at this machine and the home; with --fsck at what is in the home. Changes nothing without --fix.
+def command(  # noqa: PLR0913, PLR0917 - one argument for each option
+    workflow: Path | None,
+    fsck: bool,
+    fix: bool,
+    salvage: Path | None,
+    pairs: tuple[str, ...],
+    params_file: Path | None,
+    home: str | None,
+    as_json: bool,
+) -> Exit:
+    """Look at this machine and the home, and at what a WORKFLOW's steps need here; changes nothing without --fix.
 
+    With --fsck it looks at what is in the home instead.
     Exits with 1 when this machine or home fails a check, and with 4 when --fsck finds damage that is not fixed.
     """
     place = Home.find(home)
+    if workflow is not None and (fsck or salvage):
+        raise UsageError("--fsck and --salvage look at a home, not at a workflow", hint="leave one of them out")
+    if workflow is None and (pairs or params_file):
+        raise UsageError("-p and --params are for a workflow file", hint="rallyflow doctor WORKFLOW -p NAME=VALUE")
     if salvage is not None:
         return _salvage(place, salvage, as_json=as_json)
     if fix and not fsck:
         raise UsageError("--fix is for --fsck", hint="rallyflow doctor --fsck --fix")
-    return _fsck(place, fix=fix, as_json=as_json) if fsck else _machine(place, as_json=as_json)
+    if fsck:
+        return _fsck(place, fix=fix, as_json=as_json)
+    plan = _plan(workflow, pairs, params_file) if workflow is not None else None
+    return _machine(place, plan, as_json=as_json)
 
 
-def _machine(home: Home, *, as_json: bool) -> Exit:
-    from rallyflow.doctor.machine import Health, checks
+def _plan(workflow: Path, pairs: tuple[str, ...], params_file: Path | None) -> Plan:
+    from rallyflow.compile.compiler import compile_file
+
+    return compile_file(workflow, read_params(pairs, params_file))
+
+
+def _machine(home: Home, plan: Plan | None, *, as_json: bool) -> Exit:
+    from rallyflow.doctor import machine, workflow
+    from rallyflow.model.fitness import Health
 
     found = []
-    for check in checks(home):
+    width = _WIDER if plan else _WIDTH
+    for check in chain(machine.checks(home), workflow.checks(plan) if plan else ()):
         found.append(check)
         if not as_json:
-            print(f"{colour(f'{check.state:<5}', _STYLES[check.state])} {check.name:<12} {check.text}")
+            print(f"{colour(f'{check.state:<5}', _STYLES[check.state])} {check.name:<{width}} {check.text}")
             if check.hint:
-                print(f"{'':18} {colour('hint', 'cyan')}: {check.hint}")
+                print(f"{'':{width + 6}} {colour('hint', 'cyan')}: {check.hint}")
     failed = any(check.state is Health.FAIL for check in found)
     if as_json:
         print_json({"ok": not failed, "checks": [asdict(check) for check in found]})

@@ -164,7 +164,7 @@ def _row(group: Sequence[StepForecast]) -> tuple[Any, ...]:
         colour(first.action, "dim") if first.action == "skip" else first.action,
         (step.id if len(group) == 1 else f"{step.name}[{len(group)} cells]") + mark,
         step.uses,
-        "all inside" if step.scope == step.id else ", ".join(step.needs) or "-",
+        "all inside" if step.scope == step.id else ", ".join((*step.needs, *step.after)) or "-",
         format_duration(step.timeout) if step.timeout is not None else "-",
         step.retry.attempts,
         format_duration(sum(seconds)) if seconds else "-",

@@ -67,6 +67,7 @@ class Cell:
     inputs: dict[str, Any]
     deferred: tuple[Deferred, ...]
     needs: tuple[str, ...]
+    after: tuple[StepId, ...]
     valid: bool  # its inputs are those that its type takes
 
 
@@ -93,7 +94,7 @@ class Expansion:
         """Expand one step whose needs have been expanded before."""
         full = self.full(draft.name)
         if draft.spec.matrix is None:
-            self._add_cell(draft, StepId(full), {}, needs)
+            self._add_cell(draft, StepId(full), {}, needs, ())
             return
         matrix_path: Path = (*draft.path, "matrix")
         if any(self.params.are_broken(found) for place, found in draft.templates.items() if place[2] == "matrix"):
@@ -103,16 +104,19 @@ class Expansion:
             matrix = {"seed": secrets.randbelow(1 << 32), **matrix}
             self.plan.seeds[full] = matrix["seed"]
         ids: list[StepId] = []
+        at_once = matrix.get("max_parallel", 0)
         for cell in expand(matrix, matrix_path, self.errors):
             step = StepId(cell_id(full, cell))
             if step in self.plan.steps:
                 self.errors.key(matrix_path, "RF0230", f"the matrix has the cell {step} twice")
                 return
-            self._add_cell(draft, step, cell, needs)
+            self._add_cell(draft, step, cell, needs, (ids[-at_once],) if 0 < at_once <= len(ids) else ())
             ids.append(step)
         self.plan.groups[full] = tuple(ids)
 
-    def _add_cell(self, draft: Draft, step: StepId, matrix: Mapping[str, Any], needs: Sequence[str]) -> None:
+    def _add_cell(
+        self, draft: Draft, step: StepId, matrix: Mapping[str, Any], needs: Sequence[str], after: tuple[StepId, ...]
+    ) -> None:
         self._check_condition(draft, matrix)
         before = self.errors.noted
         inputs, deferred = self._inputs(draft, matrix)
@@ -124,6 +128,7 @@ class Expansion:
             inputs,
             tuple(deferred),
             tuple(self._awaited(draft, matrix, needs)),
+            after,
             self.errors.noted == before and (valid is not None or bool(late)),
         )
         if draft.kind.file is not None:
@@ -152,6 +157,7 @@ class Expansion:
             components=components,
             deferred=cell.deferred,
             needs=needs,
+            after=cell.after,
             matrix=cell.matrix,
             condition=draft.condition,
             retry=spec.retry or RetryPolicy(),

@@ -143,6 +143,29 @@ def _reports(checked: _Checked) -> _Advice:
             yield draft.path, "RF0906", what, "add `if: always()`"
 
 
+def _early_reports(checked: _Checked) -> _Advice:
+    measured = [draft.name for draft in checked.drafts if _is_measurement(draft)]
+    for draft in checked.drafts:
+        if draft.spec.uses.startswith("report/") and "of" not in draft.spec.with_:
+            missed = [name for name in measured if name not in _before(draft, checked)]
+            if missed:
+                what = f"step {draft.name!r} reports all of the run, but does not wait for {missed[0]!r}"
+                yield draft.path, "RF0911", what, f"add `needs: [{', '.join(missed)}]`"
+
+
+def _before(draft: Draft, checked: _Checked) -> set[str]:
+    """Return the names of all steps that end before this one starts."""
+    found: set[str] = set()
+    waiting = [*draft.needs]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            before = checked.unit.drafts.get(name)
+            waiting += before.needs if before else ()
+    return found
+
+
 def _criteria(checked: _Checked) -> _Advice:
     for draft in checked.drafts:
         if draft.spec.uses == "benchmark" and "sla" not in draft.spec.with_:
@@ -209,5 +232,5 @@ def _silenced(advice: Diagnostic, lines: list[str]) -> bool:
 
 _CHECKS = (
     *(_unused_names, _unused_steps, _unused_limits, _unused_defaults, _times, _repeats),
-    *(_cells, _reports, _criteria, _leftovers, _pins, _lookalikes),
+    *(_cells, _reports, _early_reports, _criteria, _leftovers, _pins, _lookalikes),
 )

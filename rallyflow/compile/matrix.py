@@ -13,7 +13,7 @@ from rallyflow.expressions import is_template
 from rallyflow.hints import closest, did_you_mean
 
 _AXIS = re.compile(r"[^\W\d][\w-]*")
-_RESERVED = ("include", "exclude", "order", "seed")
+_RESERVED = ("include", "exclude", "order", "seed", "max_parallel")
 _ORDERS = ("declared", "interleaved", "random")
 _MAX_CELLS = 200_000
 
@@ -41,6 +41,9 @@ def expand(matrix: Mapping[str, Any], path: Path, errors: Diagnostics) -> list[d
         errors.value((*path, "order"), "RF0230", f"there is no order {order!r}", did_you_mean(str(order), _ORDERS))
     if not isinstance(matrix.get("seed", 0), int | str):
         errors.value((*path, "seed"), "RF0230", "a seed is a whole number or a text")
+    most = matrix.get("max_parallel", 1)
+    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+        errors.value((*path, "max_parallel"), "RF0230", "max_parallel is a whole number from 1 on")
     for key in ("include", "exclude"):
         if not isinstance(matrix.get(key, []), list) or len(rows_of(matrix.get(key))) != len(matrix.get(key, [])):
             hint = f"write `{key}: [{{AXIS: VALUE}}]`"

@@ -105,6 +105,11 @@ def _matrix() -> dict[str, Any]:
                 "anyOf": [{"enum": ["declared", "interleaved", "random"]}, EXPRESSION],
             },
             "seed": {"description": "Of the random order", "type": ["integer", "string"]},
+            "max_parallel": {
+                "description": "How many cells may run at a time: a cell starts when the one that many before it has "
+                "ended, however that went; of a workflow, when all inside of that has",
+                "anyOf": [{"type": "integer", "minimum": 1}, EXPRESSION],
+            },
         },
         "additionalProperties": {
             "description": "An axis: the values that the step is run with",

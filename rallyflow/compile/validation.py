@@ -74,7 +74,7 @@ def _depends(found: tuple[Path, ErrorDetails], places: Collection[Path]) -> bool
     itself = details["type"] != "extra_forbidden"  # a key is unknown whatever its value will be
     if any(location[:length] in places for length in range(len(location) + itself)):
         return True
-    of_a_whole = details["type"] in ("value_error", "assertion_error", "rallyflow_param")
+    of_a_whole = details["type"] in ("value_error", "assertion_error", "rallyflow_param", "too_short")
     return of_a_whole and any(place[: len(location)] == location for place in places)
 
 

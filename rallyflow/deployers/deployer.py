@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from rallyflow.model.step import InputsT, OnResume, StepModel, StepType
 from rallyflow.model.values import Cloud
@@ -19,5 +19,5 @@ class DeployOutputs(StepModel):
 class Deployer(StepType[InputsT, DeployOutputs]):
     """Base of the plugins behind `uses: deploy/…`."""
 
-    Outputs = DeployOutputs
+    Outputs: ClassVar[type[BaseModel]] = DeployOutputs
     on_resume: ClassVar[OnResume] = OnResume.RECONCILE

@@ -11,13 +11,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from rallyflow.journal.filesystem import network_filesystem
 from rallyflow.journal.schema import MIGRATIONS
 from rallyflow.journal.store import read_only
+from rallyflow.model.fitness import Check, Health
 from rallyflow.settings import Home
 from rallyflow.units import format_duration
 
@@ -28,24 +27,6 @@ _SYNCS = 15
 _EARLIEST = 1767225600  # 2026-01-01, seconds: before that there was no rallyflow
 _SKEW = 60.0  # seconds
 _PLACES = (Path("clouds.yaml"), Path("~/.config/openstack/clouds.yaml"), Path("/etc/openstack/clouds.yaml"))
-
-
-class Health(StrEnum):
-    """How something is."""
-
-    OK = "ok"
-    WARN = "warn"  # works, but may surprise
-    FAIL = "fail"  # does not work
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    name: str
-    state: Health
-    text: str
-    hint: str = ""
 
 
 def checks(home: Home) -> Iterator[Check]:

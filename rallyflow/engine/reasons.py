@@ -60,7 +60,7 @@ def reasons(
     return Reasons(
         step,
         planned.condition,
-        tuple(by_id[need] for need in needs_of(planned, plan) if need in by_id),
+        tuple(by_id[need] for need in (*needs_of(planned, plan), *planned.after) if need in by_id),
         tuple(_because(step, plan, by_id)),
         tuple(attempts_of(events)),
         tuple(_comparisons(planned, others)),

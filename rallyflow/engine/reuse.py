@@ -227,7 +227,11 @@ def _without_the_rest(plan: Plan, decisions: Mapping[StepId, Decision], chosen: 
     groups = {name: ids for name, ids in groups.items() if ids or StepId(name) in stays}
     there = {*stays, *groups}
     steps = (
-        replace(step, needs=tuple(need for need in step.needs if need in there))
+        replace(
+            step,
+            needs=tuple(need for need in step.needs if need in there),
+            after=tuple(each for each in step.after if each in there),
+        )
         for step in plan.steps
         if step.id in stays
     )

@@ -9,6 +9,7 @@ from immutables import Map
 
 from rallyflow.engine.heap import Heap
 from rallyflow.engine.messages import Stop
+from rallyflow.engine.turns import in_turn
 from rallyflow.model.ids import StepId
 from rallyflow.model.plan import Plan, PlannedStep
 from rallyflow.model.states import StepState
@@ -32,7 +33,7 @@ class Graph:
         """Return the graph of a plan."""
         dependents: dict[str, list[StepId]] = {}
         for step in plan.steps:
-            for need in step.needs:
+            for need in (*step.needs, *step.after):
                 dependents.setdefault(need, []).append(step.id)
         return cls(
             {step.id: step for step in plan.steps},
@@ -75,7 +76,7 @@ class View:
     states: Map[StepId, StepState]
     attempts: Map[StepId, int]
     earlier: Mapping[StepId, int]  # how many of those were in earlier sessions: they don't count as retries
-    waiting: Map[StepId, int]  # how many of a step's needs are still open
+    waiting: Map[StepId, int]  # how many of what it needs, and comes after, are still open
     left: Map[str, int]  # how many cells of a matrix step are still open
     spoiled: Map[str, int]  # by node: how many of its steps did not succeed
     blamed: Map[str, int]  # by node: how many of those because something went wrong
@@ -106,9 +107,10 @@ def new_view(
     `done` are the steps that stay as an earlier session left them; of these, `revive` are probed before they count.
     `paused` wait for the answer of a person.
     """
-    graph = Graph.of(plan)
     done = done or {}
     settled = {step: state for step, state in done.items() if step not in revive}
+    plan = in_turn(plan, settled)
+    graph = Graph.of(plan)
     closed_nodes = _closed(plan, settled)
     spoiled = _count(graph, {step: state for step, state in settled.items() if not good(graph, step, state)})
     return View(
@@ -123,7 +125,9 @@ def new_view(
         ),
         attempts=Map({step.id: (attempts or {}).get(step.id, 0) for step in plan.steps}),
         earlier=dict(attempts or {}),
-        waiting=Map({step.id: sum(need not in closed_nodes for need in step.needs) for step in plan.steps}),
+        waiting=Map(
+            {step.id: sum(need not in closed_nodes for need in (*step.needs, *step.after)) for step in plan.steps}
+        ),
         left=Map(_left(plan, settled)),
         spoiled=Map(spoiled),
         blamed=Map(spoiled),

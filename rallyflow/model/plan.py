@@ -36,6 +36,7 @@ class PlannedStep:
     components: Mapping[str, str]  # what the fingerprint is made of, each hashed by itself
     deferred: tuple[Deferred, ...] = ()
     needs: tuple[str, ...] = ()  # ids of steps, or names of groups: all of their cells
+    after: tuple[StepId, ...] = ()  # steps that only have to have ended, however: it uses nothing of them
     matrix: Mapping[str, Any] = field(default_factory=dict)
     condition: str = ""  # empty: when all that it needs has succeeded
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -188,6 +189,7 @@ def _step_from_json(data: Mapping[str, Any]) -> PlannedStep:
             "retry": RetryPolicy.model_validate(data["retry"]),
             "deferred": tuple(Deferred(tuple(place["path"]), place["source"]) for place in data["deferred"]),
             "needs": tuple(data["needs"]),
+            "after": tuple(data.get("after", ())),
             "claims": tuple((name, units) for name, units in data["claims"]),
         }
     )

@@ -7,7 +7,7 @@ refer to), and a `run` method. It gets all that it may use of the outside throug
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from logging import Logger
@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from rallyflow.model.fitness import Check
 from rallyflow.model.ids import RunId, StepId, Tag, step_slug
 from rallyflow.model.records import Part, Resource, RunRecord, StepRecord
 from rallyflow.model.secret import Secret
@@ -187,6 +188,16 @@ class StepType(ABC, Generic[InputsT, OutputsT]):
         """Return what `resume` does with an attempt with this `with:`, as the file has it."""
         del inputs
         return cls.on_resume
+
+    @classmethod
+    def examine(cls, inputs: Mapping[str, Any]) -> Iterable[Check]:
+        """Look at whether this machine can do the step, without touching anything; quick, and before any run.
+
+        `inputs` is the `with:` of the file, not validated, with None in place of what only a run knows. The default
+        needs nothing but Python.
+        """
+        del inputs
+        return ()
 
     def adopt(self, inputs: InputsT, context: StepContext) -> Outcome[OutputsT] | None:
         """Take over what an attempt with the same inputs had made when its engine died.

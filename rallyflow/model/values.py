@@ -51,6 +51,7 @@ class Server(Value):
     known_hosts: Path | None = Field(default=None, description="The host keys of the server and of its jump hosts")
     networks: dict[str, str] = Field(default_factory=dict, description="Network to the server's address in it")
     jump: tuple[Hop, ...] = Field(default=(), description="The jump hosts, the one nearest to us first")
+    ledger_id: int = Field(default=0, description="The server's own row in the ledger; 0 for one that was there before")
 
 
 Servers = tuple[Server, ...]

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rallyflow.report.figures import Figure
 
 LONGEST_FILE = 200_000  # characters of the workflow file that are shown
+_OURS = ("clouds_yaml", "ledger_id")
+"""What of a cloud is of no use to a reader."""
 
 
 def gather(
@@ -158,7 +160,7 @@ def _provenance(run: RunRecord, steps: Sequence[StepRecord]) -> list[tuple[str, 
     rows += _flat("param ", run.params)
     rows += _flat("", run.provenance)
     for name, cloud in clouds(steps).items():
-        rows += _flat(f"{name}: ", {key: value for key, value in cloud.items() if key != "clouds_yaml"})
+        rows += _flat(f"{name}: ", {key: value for key, value in cloud.items() if key not in _OURS})
     return [(key, value) for key, value in rows if value not in ("", "-")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -240,3 +241,40 @@ def test_fix_is_for_fsck(cli):
     done = cli.run("doctor", "--fix")
     assert done.returncode == 1
     assert "rallyflow doctor --fsck --fix" in done.stderr
+
+
+CONTAINERS = """
+rallyflow: 1
+name: containers
+params: {{memory: {{type: size, default: 900TiB}}}}
+steps:
+  hosts: {{uses: provision/local}}
+  servers:
+    uses: provision/lxc
+    matrix: {{count: [1, 2]}}
+    with: {{count: "${{{{ matrix.count }}}}", memory: "${{{{ params.memory }}}}"{more}}}
+"""
+
+
+def test_it_says_what_a_workflow_lacks_on_this_machine(cli):
+    path = cli.workflow(CONTAINERS.format(more=""))
+    done = cli.run("doctor", path, "--json")
+    found = [check for check in json.loads(done.stdout)["checks"] if check["name"].startswith("servers: ")]
+    assert done.returncode == 1
+    assert {(check["name"], check["state"]) for check in found} == {("servers: containers", "fail")}
+    assert found[0]["hint"]
+    assert found[0]["text"] in cli.run("doctor", path).stdout
+    assert not cli.home.exists(), "it touches nothing"
+
+
+def test_it_does_not_look_here_for_what_runs_elsewhere(cli):
+    path = cli.workflow(CONTAINERS.format(more=', hosts: "${{ steps.hosts.servers }}"'))
+    assert not [check for check in cli.json("doctor", path)["checks"] if check["name"].startswith("servers: ")]
+
+
+@pytest.mark.parametrize("arguments", [("--fsck", "{}"), ("-p", "memory=1GiB"), ("--salvage", "new.db", "{}")])
+def test_a_workflow_does_not_go_with_everything(cli, arguments):
+    path = cli.workflow(CONTAINERS.format(more=""))
+    done = cli.run("doctor", *(each.format(path) for each in arguments))
+    assert done.returncode == 1
+    assert "workflow" in done.stderr

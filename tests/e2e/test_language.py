@@ -338,6 +338,30 @@ steps:
     assert max(counts) <= 2
 
 
+POINT = """rallyflow: 1
+name: point
+params: {n: {type: int}}
+steps:
+  set: {uses: shell, with: {run: "echo set-${{ params.n }} >> order"}}
+  measure:
+    uses: shell
+    needs: [set]
+    with: {run: "echo measure-${{ params.n }} >> order; test ${{ params.n }} != 2 -o -e mended"}
+"""
+
+
+def test_workflows_of_a_matrix_come_one_after_the_other_as_a_whole_also_when_some_are_done_again(cli):
+    cli.workflow(POINT, "point.yaml")
+    sweep = "steps: {p: {uses: ./point.yaml, matrix: {n: [1, 2, 3], max_parallel: 1}, with: {n: '${{ matrix.n }}'}}}\n"
+    path = cli.workflow(HEAD + sweep)
+    assert cli.run("apply", path, "--parallel", 4).returncode == 4
+    order = cli.directory / "order"
+    assert order.read_text().split() == [f"{what}-{n}" for n in (1, 2, 3) for what in ("set", "measure")]
+    (cli.directory / "mended").touch()
+    cli.ok("resume")
+    assert order.read_text().split()[6:] == ["measure-2"]
+
+
 def test_a_step_has_a_time_for_all_of_its_attempts(cli):
     path = cli.workflow(
         HEAD

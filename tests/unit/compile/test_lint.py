@@ -52,6 +52,16 @@ def test_shipped_workflows_leave_nothing_to_advise(path):
             *("RF0906", 5, "skipped when 'b' fails"),
         ),
         (
+            (
+                "steps:\n"
+                "  a: {uses: benchmark, with: {scenario: dummy.dummy, load: {serial: {iterations: 1}}, sla: []}}\n"
+                "  b: {uses: noop, needs: [a]}\n"
+                "  c: {uses: benchmark, with: {scenario: dummy.dummy, load: {serial: {iterations: 1}}, sla: []}}\n"
+                "  r: {uses: report/html, if: always(), needs: [b]}\n"
+            ),
+            *("RF0911", 7, "does not wait for 'c'"),
+        ),
+        (
             "steps:\n  b: {uses: benchmark, with: {scenario: dummy.dummy, load: {serial: {iterations: 1}}}}\n",
             *("RF0907", 4, "no sla"),
         ),

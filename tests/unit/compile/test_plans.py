@@ -37,6 +37,15 @@ def test_the_last_axis_changes_fastest_and_interleaved_turns_that_round():
     ]
 
 
+def test_how_many_cells_run_at_a_time_is_no_axis_and_changes_no_fingerprint():
+    text = "steps:\n  a: {uses: noop, matrix: {n: [1, 2, 3]%s}}\n"
+    turns, all_at_once = plan_of(text % ", max_parallel: 2"), plan_of(text % "")
+    assert [step.matrix for step in turns.steps] == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert [step.after for step in turns.steps] == [(), (), ("a[n=1]",)]
+    assert [step.fingerprint for step in turns.steps] == [step.fingerprint for step in all_at_once.steps]
+    assert plan_from_json(json.loads(json.dumps(plan_to_json(turns)))) == turns
+
+
 def test_a_random_order_is_the_same_for_a_seed_and_has_every_cell():
     numbers = "{n: [1, 2, 3, 4, 5, 6, 7, 8], order: random, seed: %s}"
     assert matrix(numbers % 1) == matrix(numbers % 1)
@@ -195,3 +204,15 @@ def test_a_foreach_step_is_one_step_until_its_list_is_known():
     assert grown.groups["b"] == ("b[item=x]", "b[item=y]")
     same = plan.expanded(plan.step("b"), [5, "5", None])
     assert same.groups["b"] == ("b[item=0]", "b[item=1]", "b[item=2]"), "names that are not unique give way to numbers"
+
+
+def test_a_list_whose_items_wait_for_values_of_the_run_is_not_too_short():
+    assert ids(
+        """
+steps:
+  first: {uses: provision/local}
+  second:
+    uses: provision/existing
+    with: {servers: [{name: one, host: "${{ steps.first.servers[0].host }}"}]}
+"""
+    ) == ["first", "second"]

@@ -44,6 +44,7 @@ CLAIMS = (
     *(("limit:two", 1), ("limit:two", 2), ("limit:two", 1)),
 )
 LIMITS = {"two": 2}
+UNDER_WAY = (StepState.RUNNING, StepState.RETRYING, StepState.PAUSED)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Case:
     plan: Plan
     scripts: dict[StepId, Script]
     workers: int
+    at_once: dict[str, int] = field(default_factory=dict)  # by matrix step: how many of its cells may be under way
 
 
 @st.composite
@@ -66,6 +68,7 @@ def cases(draw):
     steps: list[PlannedStep] = []
     groups: dict[str, tuple[StepId, ...]] = {}
     names: list[str] = []
+    at_once: dict[str, int] = {}
     for number in range(draw(st.integers(1, 7))):
         name = f"s{number}"
         common = PlannedStep(
@@ -89,7 +92,11 @@ def cases(draw):
             steps.append(replace(common, foreach=items, inline=True, revivable=False))
         elif cells:
             groups[name] = tuple(StepId(f"{name}[n={n}]") for n in range(cells))
-            steps.extend(replace(common, id=cell) for cell in groups[name])
+            most = at_once[name] = draw(st.sampled_from([cells, 1, 2]))
+            for position, cell in enumerate(groups[name]):
+                steps.append(replace(common, id=cell, after=groups[name][max(0, position - most) : position][:1]))
+                if position < most:
+                    steps[-1] = replace(steps[-1], after=())
         else:
             steps.append(common)
         names.append(name)
@@ -97,7 +104,7 @@ def cases(draw):
     every = [step.id for step in steps]
     every.extend(cell.id for step in steps if step.foreach for cell in foreach_cells(step, step.foreach))
     scripts = {step: Script(draw(st.integers(0, 3)), draw(ends)) for step in every}
-    return Case(Plan("plan", "file", tuple(steps), groups, limits=LIMITS), scripts, draw(st.integers(1, 3)))
+    return Case(Plan("plan", "file", tuple(steps), groups, limits=LIMITS), scripts, draw(st.integers(1, 3)), at_once)
 
 
 @dataclass
@@ -205,6 +212,9 @@ class Harness:
         assert {name: units for name, units in view.held.items() if units} == held
         for name, units in held.items():
             assert units <= view.graph.capacities.get(name, 1), f"more is held of {name} than there is"
+        for name, most in self.case.at_once.items():
+            under_way = [step for step in view.graph.groups[name] if view.states[step] in UNDER_WAY]
+            assert len(under_way) <= most, f"too many cells of {name} at a time"
         if self.finished is None:
             going_on = self.running or self.reviving or self.timers or any(view.running)
             assert going_on or any(view.states[step] is StepState.PLANNED for step in view.states)

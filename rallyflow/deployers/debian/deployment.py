@@ -1,0 +1,241 @@
+"""Builds or changes one cloud: all of its servers at a time, each brought to its plan by its agent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from rallyflow.deployers.debian import plans
+from rallyflow.deployers.debian.agent.plan import PHASES, Plan, Schema, dump
+from rallyflow.deployers.debian.inputs import DebianInputs
+from rallyflow.deployers.debian.layout import Layout, lay_out
+from rallyflow.deployers.debian.passwords import Passwords
+from rallyflow.deployers.debian.remote import Agent, Event
+from rallyflow.deployers.debian.schemas import fetch, offer
+from rallyflow.deployers.debian.site import Site
+from rallyflow.errors import StepError
+from rallyflow.model.step import Progress, StepContext
+from rallyflow.servers.fleet import joined, on_all
+from rallyflow.servers.machine import Machine
+from rallyflow.servers.ssh.command import StoppedError
+
+_FACTS_TIMEOUT = 300.0
+
+T = TypeVar("T")
+
+
+@dataclass
+class Phases:
+    """How long each phase took over all servers, and how far they are."""
+
+    context: StepContext
+    total: int = 0
+    done: int = 0
+    begun: dict[str, float] = field(default_factory=dict)
+    ended: dict[str, float] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def hear(self, server: str, event: Event) -> None:
+        """Take an event of an agent."""
+        if event["event"] == "unit":
+            self.note(server, str(event["phase"]), str(event["unit"]), str(event["state"]), event.get("seconds", 0.0))
+        elif event["event"] == "files" and event["changed"]:
+            self.context.log.info("%s: %d files changed", server, len(event["changed"]))
+        elif event["event"] == "stopped":
+            self.context.log.info(
+                "%s: stopped %s after %.1fs%s",
+                server,
+                ", ".join(event["daemons"]),
+                event["seconds"],
+                f"; by force: {', '.join(event['forced'])}" if event["forced"] else "",
+            )
+        elif event["event"] == "applied":
+            self.context.log.info("%s: started %s", server, ", ".join(event["started"]) or "nothing")
+
+    def note(self, server: str, phase: str, unit: str, state: str, seconds: float) -> None:
+        """Book that something has begun, is done or has failed."""
+        now = time.monotonic()
+        with self.lock:
+            self.begun.setdefault(phase, now)
+            if state == "done":
+                self.ended[phase] = now
+                self.done += 1
+                self.context.log.info("%s: %s: %s after %.1fs", server, phase, unit, seconds)
+            note = f"{phase}: {server}: {unit}"
+            self.context.report(Progress(min(self.done, self.total), self.total, note))
+
+    def seconds(self) -> dict[str, float]:
+        """Return the phases in their order with their durations; they overlap."""
+        return {name: round(self.ended[name] - self.begun[name], 2) for name in PHASES if name in self.ended}
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What came of it."""
+
+    site: Site
+    phases: Mapping[str, float]
+    restarted: Mapping[str, tuple[str, ...]]  # server to the daemons that were started
+    packages: Mapping[str, Mapping[str, str]]  # server to package to version
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The packages of the cloud with their versions; as the controller has them where servers differ."""
+        merged: dict[str, str] = {}
+        for server in (*self.site.layout.servers, self.site.layout.controller):
+            merged.update(self.packages[server.name])
+        return dict(sorted(merged.items()))
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the roles, the options and the versions."""
+        servers = [(each.name, sorted(each.roles)) for each in self.site.layout.servers]
+        content = [
+            servers,
+            self.site.config,
+            self.site.driver,
+            self.site.virt_type,
+            sorted(self.site.optional),
+            sorted(self.versions.items()),
+        ]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def deploy(inputs: DebianInputs, passwords: Passwords, context: StepContext) -> Deployed:
+    """Bring all servers of a cloud to what the inputs say.
+
+    Raises LayoutInvalid, ServiceFailed, ServerTaken, AgentFailed, or what ssh raises; StoppedError when it was stopped.
+    """
+    layout = lay_out(inputs.servers, inputs.roles, inputs.network)
+    phases = Phases(context)
+    work = _Work(inputs, passwords, layout, context, phases)
+    phases.note("all servers", "install", "packages", "begun", 0.0)
+    packages = work.everywhere(work.prepare)
+    phases.note("all servers", "install", "packages", "done", time.monotonic() - phases.begun["install"])
+    site = site_of(inputs, passwords, layout, packages[layout.controller.name])
+    made = {each.name: plans.plan_for(site, each, inputs.unit_timeout) for each in layout.servers}
+    phases.total = phases.done + sum(len(plan.units) for plan in made.values())
+    started = work.everywhere(lambda machine: work.apply(machine, made[machine.server.name]))
+    return Deployed(site, phases.seconds(), started, _of_cloud(packages, made))
+
+
+def site_of(inputs: DebianInputs, passwords: Passwords, layout: Layout, versions: Mapping[str, str]) -> Site:
+    """Return what all services have to know."""
+    return Site(
+        layout=layout,
+        passwords=passwords,
+        region=inputs.region,
+        config=dict(inputs.config.items()),
+        driver=inputs.driver,
+        virt_type=inputs.virt_type,
+        optional=frozenset(name for name, wanted in inputs.services if wanted),
+        versions=versions,
+    )
+
+
+def _of_cloud(packages: Mapping[str, Mapping[str, str]], made: Mapping[str, Plan]) -> dict[str, dict[str, str]]:
+    """Keep those packages that the cloud is made of: the named ones, and the Python libraries that they brought."""
+    return {
+        server: {name: version for name, version in those.items() if _matters(name, made[server].packages)}
+        for server, those in packages.items()
+    }
+
+
+_FAMILIES = (
+    "keystone",
+    "heat",
+    "glance",
+    "nova",
+    "neutron",
+    "cinder",
+    "placement",
+    "oslo",
+    "mariadb",
+    "rabbitmq",
+    "uwsgi",
+    "erlang-base",
+)
+
+
+def _matters(name: str, wanted: Sequence[str]) -> bool:
+    bare = name.removeprefix("python3-")
+    return (
+        name in wanted or bare.startswith(_FAMILIES) or bare in ("python3", "eventlet", "sqlalchemy", "amqp", "kombu")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done on one server, and how it is done on all of them."""
+
+    inputs: DebianInputs
+    passwords: Passwords
+    layout: Layout
+    context: StepContext
+    phases: Phases
+    failed: threading.Event = field(default_factory=threading.Event)
+
+    def everywhere(self, do: Callable[[Machine], T]) -> dict[str, T]:
+        """Do something on all servers at a time; the first that fails ends the others. Raises as `deploy`."""
+
+        def work(machine: Machine) -> T:
+            try:
+                return do(machine)
+            except StepError:
+                self.failed.set()
+                raise
+
+        servers = [each.server for each in self.layout.servers]
+        results = on_all(servers, work, stopped=lambda: self.failed.is_set() or self.context.stop.is_set())
+        errors = [each.error for each in results if each.error]
+        if errors:
+            raise joined(errors)
+        done = {each.server.name: each.value for each in results if each.value is not None}
+        if len(done) < len(servers):
+            raise StoppedError
+        return done
+
+    def prepare(self, machine: Machine) -> dict[str, str]:
+        """Install what is missing; returns the packages that are there, with their versions."""
+        server = next(each for each in self.layout.servers if each.name == machine.server.name)
+        wanted = plans.packages_for(site_of(self.inputs, self.passwords, self.layout, {}), server)
+        found, dumps = self._facts(machine)
+        missing = [name for name in wanted if name not in found]
+        if missing:
+            self.context.log.info("%s: installing %d packages: %s", server.name, len(missing), " ".join(missing))
+            text = json.dumps({"packages": wanted, "timeout": self.inputs.unit_timeout * 4})
+            self._agent(machine).do("install", text, timeout=self.inputs.unit_timeout * 5)
+            found, dumps = self._facts(machine)
+        if server is self.layout.controller:
+            offer(machine, self._schemas(found), dumps)
+        return found
+
+    def apply(self, machine: Machine, plan: Plan) -> tuple[str, ...]:
+        """Bring a server to its plan; returns the daemons that were started."""
+        agent = self._agent(machine, tell=True)
+        done = agent.do("apply", dump(plan), timeout=self.inputs.unit_timeout * 4)
+        if machine.server.name == self.layout.controller.name:
+            fetch(machine, [unit for unit in plan.units if isinstance(unit, Schema)])
+        return tuple(done["started"])
+
+    def _schemas(self, versions: Mapping[str, str]) -> list[Schema]:
+        site = site_of(self.inputs, self.passwords, self.layout, versions)
+        return [unit for unit in plans.parts_of(site, self.layout.controller).units if isinstance(unit, Schema)]
+
+    def _facts(self, machine: Machine) -> tuple[dict[str, str], frozenset[str]]:
+        found: dict[str, str] = {}
+        agent = Agent(
+            machine, hear=lambda event: found.update(event["packages"]) if event["event"] == "packages" else None
+        )
+        said = agent.do("facts", timeout=_FACTS_TIMEOUT)
+        return found, frozenset(said["schemas"])
+
+    def _agent(self, machine: Machine, *, tell: bool = False) -> Agent:
+        name = machine.server.name
+        hear = (lambda event: self.phases.hear(name, event)) if tell else None
+        return Agent(machine, hidden=self.passwords.all(), hear=hear)

@@ -1,0 +1,166 @@
+"""`deploy/debian`: OpenStack from Debian's packages on servers that are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from rallyflow.deployers.credentials import write_clouds_yaml
+from rallyflow.deployers.debian.base import make_base
+from rallyflow.deployers.debian.deployment import Deployed, deploy
+from rallyflow.deployers.debian.ini import merge
+from rallyflow.deployers.debian.inputs import DebianInputs, deployment_folder
+from rallyflow.deployers.debian.layout import Role
+from rallyflow.deployers.debian.passwords import Passwords
+from rallyflow.deployers.debian.resources import KIND, started_again
+from rallyflow.deployers.debian.upness import wait_until_up
+from rallyflow.deployers.deployer import Deployer, DeployOutputs
+from rallyflow.errors import NotFound
+from rallyflow.model.states import StepState
+from rallyflow.model.step import NoOutputs, Outcome, Progress, StepContext
+from rallyflow.model.values import Cloud
+from rallyflow.servers.private import write_private
+from rallyflow.servers.ssh.command import StoppedError
+
+NAME = "debian"
+
+
+class DebianOutputs(DeployOutputs):
+    """What later steps refer to as `steps.NAME.…`."""
+
+    phases: dict[str, float] = Field(description="Phase to seconds; they overlap")
+    started: dict[str, tuple[str, ...]] = Field(description="Server to the daemons that were started on it")
+
+
+class Debian(Deployer[DebianInputs]):
+    """Builds a cloud, or changes the options of one."""
+
+    Inputs = DebianInputs
+    Outputs: ClassVar[type[BaseModel]] = DebianOutputs
+
+    def run(self, inputs: DebianInputs, context: StepContext) -> Outcome[DeployOutputs]:
+        """Bring every server to its plan, and return the cloud once all of its services say that they are up."""
+        try:
+            if inputs.cloud is not None:
+                return _change(inputs, inputs.cloud, context)
+            return _build(inputs, context)
+        except StoppedError:
+            return _stopped()
+
+    def adopt(self, inputs: DebianInputs, context: StepContext) -> Outcome[DeployOutputs] | None:
+        """Go on where a killed attempt was: what is done already is seen to be so."""
+        if inputs.cloud is None and not any(row.kind == KIND for row in context.ledger.open()):
+            return None
+        return self.run(inputs, context)
+
+    def revive(self, outputs: DeployOutputs, context: StepContext) -> DeployOutputs | None:
+        """Start again what does not run any more, such as after a restart of a server; None when a server is new."""
+        rows = [row for row in context.ledger.open() if row.kind == KIND]
+        if not all(started_again(row, context) for row in rows):
+            return None
+        if rows:
+            wait_until_up(outputs.cloud, context)
+        return outputs
+
+
+def _build(inputs: DebianInputs, context: StepContext) -> Outcome[DeployOutputs]:
+    passwords = _passwords(context)
+    _keep(inputs, context)
+    rows = _book(inputs, passwords, context)
+    done = deploy(inputs, passwords, context)
+    for server, row in rows.items():
+        context.ledger.created(row, server)
+    cloud = _cloud(done, context.artifacts.absolute(), rows[done.site.layout.controller.name])
+    _write_clouds_yaml(cloud, done)
+    computes = [each.name for each in done.site.layout.of(Role.COMPUTE)] if inputs.driver == "fake" else []
+    wait_until_up(cloud, context, computes=computes)
+    context.report(Progress(note="making the image, the flavors and the network"))
+    make_base(cloud, inputs.base, context)
+    return _outcome(cloud, done, context)
+
+
+def _change(inputs: DebianInputs, cloud: Cloud, context: StepContext) -> Outcome[DeployOutputs]:
+    """Set the options of a cloud that is there. The cloud stays a thing of the step that has built it."""
+    built = _kept(deployment_folder(cloud))
+    passwords = Passwords.load(deployment_folder(cloud) / "passwords.json")
+    names = dict.fromkeys([*built.config, *inputs.config])
+    config = {name: merge(built.config.get(name, {}), inputs.config.get(name, {})) for name in names}
+    wanted = built.model_copy(update={"config": config, "unit_timeout": inputs.unit_timeout})
+    done = deploy(wanted, passwords, context)
+    changed = cloud.model_copy(update={"fingerprint": done.fingerprint, "versions": done.versions})
+    wait_until_up(changed, context)
+    return _outcome(changed, done, context)
+
+
+def _outcome(cloud: Cloud, done: Deployed, context: StepContext) -> Outcome[DeployOutputs]:
+    context.log.info("the cloud answers at %s", cloud.auth_url)
+    return Outcome(DebianOutputs(cloud=cloud, phases=dict(done.phases), started=dict(done.restarted)))
+
+
+def _passwords(context: StepContext) -> Passwords:
+    """Return those of an earlier attempt, or new ones, kept before anything is made with them."""
+    file = context.artifacts / "passwords.json"
+    try:
+        return Passwords.load(file)
+    except FileNotFoundError:
+        made = Passwords.generate(context.tag)
+        made.save(file)
+        return made
+
+
+def _keep(inputs: DebianInputs, context: StepContext) -> None:
+    write_private(context.artifacts / "deployment.json", inputs.model_dump_json())
+
+
+def _kept(folder: Path) -> DebianInputs:
+    try:
+        return DebianInputs.model_validate_json((folder / "deployment.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"there is nothing about a cloud of deploy/debian in {folder}",
+            hint="`cloud` has to be one that a deploy/debian with `servers` has built",
+        ) from error
+
+
+def _book(inputs: DebianInputs, passwords: Passwords, context: StepContext) -> dict[str, int]:
+    """Book the deployment on each server, inside of the server when the ledger has that as well."""
+    there = {row.name: row.id for row in context.ledger.open() if row.kind == KIND}
+    rows = {}
+    for server in inputs.servers:
+        name = f"{context.tag}-{server.name}"
+        detail = {"server": server.model_dump(mode="json"), "deployment": passwords.deployment}
+        rows[server.name] = there.get(name) or context.ledger.intend(KIND, name, inside=server.ledger_id, detail=detail)
+    return rows
+
+
+def _cloud(done: Deployed, folder: Path, row: int) -> Cloud:
+    return Cloud(
+        name=NAME,
+        kind="debian",
+        clouds_yaml=folder / "clouds.yaml",
+        region=done.site.region,
+        auth_url=done.site.auth_url,
+        versions=done.versions,
+        ledger_id=row,
+        fingerprint=done.fingerprint,
+    )
+
+
+def _write_clouds_yaml(cloud: Cloud, done: Deployed) -> None:
+    auth = {
+        "auth_url": cloud.auth_url,
+        "username": "admin",
+        "password": done.site.passwords.users["admin"],
+        "project_name": "admin",
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
+    }
+    entry = {"auth": auth, "region_name": cloud.region, "identity_api_version": "3"}
+    write_clouds_yaml(cloud.clouds_yaml, cloud.name, entry)
+
+
+def _stopped() -> Outcome[DeployOutputs]:
+    """Say that there is no cloud yet; what is done is found done when the step goes on."""
+    return Outcome(NoOutputs(), StepState.INTERRUPTED, "stopped before the cloud was complete")  # type: ignore[arg-type]

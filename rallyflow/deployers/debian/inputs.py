@@ -1,0 +1,106 @@
+"""What a workflow says about a cloud from Debian packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from rallyflow.deployers.debian.layout import Role
+from rallyflow.model.step import StepModel
+from rallyflow.model.values import Cloud, Servers
+from rallyflow.units import Duration
+
+Scalar = str | int | float | bool
+ConfigOf = dict[str, dict[str, Scalar | tuple[Scalar, ...]]]
+Configured = Literal[
+    "keystone",
+    "placement",
+    "glance",
+    "nova",
+    "neutron",
+    "ml2",
+    "linuxbridge",
+    "cinder",
+    "heat",
+    "uwsgi",
+    "mariadb",
+    "rabbitmq",
+]
+"""What `config` can name: the services' main files, and those of what they stand on."""
+
+
+class Base(StepModel):
+    """What a fresh cloud gets, so that something can be booted in it."""
+
+    image: str = Field("cirros", description="Name of a public image of 4 KiB; empty: none")
+    flavors: tuple[str, ...] = Field(
+        ("m1.tiny", "m1.small"),
+        description="Names of flavors; each has twice the memory of the one before, from 64 MiB",
+    )
+    network: str = Field("public", description="Name of an external network with 203.0.113.0/24; empty: none")
+
+
+class Services(StepModel):
+    """Services that not every cloud has."""
+
+    heat: bool = Field(False, description="Orchestration")
+
+
+class DebianInputs(StepModel):
+    """The file's `with:`: `servers` for a new cloud, or `cloud` to change the options of one."""
+
+    servers: Servers = Field(default=(), description="Where to build it")
+    roles: dict[Role, int | tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Role to how many servers, taken in their order, or to their names; without it each server's own "
+        "role counts, and a single server without one gets all",
+    )
+    cloud: Cloud | None = Field(
+        default=None,
+        description="A cloud that an earlier step has built: its options are set to `config` on top of those that it "
+        "was built with, and what has changed is started again",
+    )
+    services: Services = Field(default_factory=Services, description="Services on top of those that every cloud has")
+    driver: Literal["fake", "libvirt"] = Field("fake", description="What nova-compute starts servers with")
+    virt_type: Literal["qemu", "kvm"] = Field("qemu", description="What libvirt runs; qemu needs no hardware for it")
+    config: dict[Configured, ConfigOf] = Field(
+        default_factory=dict, description="Service to section to option to value; a list gives an option several times"
+    )
+    region: str = Field("RegionOne", pattern=r"^([A-Za-z0-9_-]+|\$\{\{.*\}\})$", description="Name of the region")
+    network: str = Field("", description="Which of the servers' networks the services speak over; default: their hosts")
+    base: Base = Field(default_factory=Base, description="What a fresh cloud gets: an image, flavors, a network")
+    unit_timeout: Duration = Field(
+        default=900.0, gt=0, description="For each service, until it answers; generous, since a busy machine is slow"
+    )
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if bool(self.servers) == (self.cloud is not None):
+            raise ValueError("give either `servers` or `cloud`")
+        given = self.model_fields_set - {"cloud", "config", "unit_timeout"}
+        if self.cloud is not None and given:
+            names = "`, `".join(sorted(given))
+            raise ValueError(f"`{names}` can't change in a cloud that is there: only `config` can")
+        return self
+
+    @field_validator("roles", mode="after")
+    @classmethod
+    def _has_one_controller(cls, roles: dict[Role, int | tuple[str, ...]]) -> dict[Role, int | tuple[str, ...]]:
+        controllers = roles.get(Role.CONTROLLER, 1)
+        count = controllers if isinstance(controllers, int) else len(controllers)
+        if roles and (count != 1 or Role.CONTROLLER not in roles):
+            raise PydanticCustomError(
+                "one_controller",
+                "a cloud has one controller: deploy/debian sets up no load balancer and no clustered database",
+            )
+        if any(isinstance(value, int) and value < 0 for value in roles.values()):
+            raise PydanticCustomError("negative_count", "a role is played by no fewer than 0 servers")
+        return roles
+
+
+def deployment_folder(cloud: Cloud) -> Path:
+    """Return the folder with all that is known about a cloud that this engine has built."""
+    return cloud.clouds_yaml.parent

@@ -1,0 +1,101 @@
+"""The plan of each server of a cloud: a pure function of its layout, its secrets and its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rallyflow.deployers.debian.agent.plan import Databases, Domain, Folder, Identity, Plan, Unit, Wait
+from rallyflow.deployers.debian.layout import Placed, Role
+from rallyflow.deployers.debian.services import heat
+from rallyflow.deployers.debian.services.cinder import cinder
+from rallyflow.deployers.debian.services.glance import glance
+from rallyflow.deployers.debian.services.infrastructure import infrastructure
+from rallyflow.deployers.debian.services.keystone import keystone
+from rallyflow.deployers.debian.services.neutron import neutron
+from rallyflow.deployers.debian.services.nova import discover, nova
+from rallyflow.deployers.debian.services.placement import placement
+from rallyflow.deployers.debian.site import Parts, Site
+
+STOPPED = (
+    "mariadb",
+    "rabbitmq-server",
+    "memcached",
+    "keystone",
+    "glance-api",
+    "placement-api",
+    "nova-api",
+    "nova-api-metadata",
+    "nova-conductor",
+    "nova-scheduler",
+    "nova-compute",
+    "neutron-api",
+    "neutron-rpc-server",
+    "neutron-linuxbridge-agent",
+    "cinder-api",
+    "cinder-scheduler",
+    "cinder-volume",
+    "heat-api",
+    "heat-engine",
+)
+"""The packages' own services, in whose place ours run."""
+
+
+def plan_for(site: Site, server: Placed, timeout: float) -> Plan:
+    """Return what a server has to be."""
+    parts = parts_of(site, server)
+    return Plan(
+        deployment=site.passwords.deployment,
+        timeout=timeout,
+        packages=parts.packages,
+        stop_units=STOPPED,
+        hosts={each.name: each.address for each in site.layout.servers},
+        folders=(Folder("/etc/rallyflow"), *parts.folders),
+        files=parts.files,
+        units=parts.units,
+    )
+
+
+def packages_for(site: Site, server: Placed) -> tuple[str, ...]:
+    """Return the packages that a server needs."""
+    return tuple(dict.fromkeys(parts_of(site, server).packages))
+
+
+def parts_of(site: Site, server: Placed) -> Parts:
+    """Return what all services need on a server."""
+    parts = Parts(("python3-amqp",))
+    if Role.CONTROLLER in server.roles:
+        parts += infrastructure(site) + keystone(site) + glance(site) + placement(site)
+    parts += nova(site, server) + neutron(site, server) + cinder(site, server)
+    if Role.CONTROLLER in server.roles and heat.NAME in site.optional:
+        parts += heat.heat(site)
+    if Role.CONTROLLER in server.roles:
+        parts += Parts(units=(_databases(site, parts.databases), _identity(site, parts), *_hosts(site)))
+    return parts
+
+
+def _databases(site: Site, owners: Mapping[str, str]) -> Databases:
+    passwords = site.passwords.users
+    return Databases(
+        "databases", "databases", ("mariadb",), {name: (user, passwords[user]) for name, user in owners.items()}
+    )
+
+
+def _hosts(site: Site) -> tuple[Unit, ...]:
+    """The compute hosts, also those on other servers: each is mapped to its cell once it takes messages."""
+    names = tuple(each.name for each in site.layout.of(Role.COMPUTE))
+    waits = tuple(Wait(f"{name}-registered", "register", (), site.queue(f"compute.{name}")) for name in names)
+    return (*waits, discover(names, tuple(wait.name for wait in waits)))
+
+
+def _identity(site: Site, parts: Parts) -> Identity:
+    wants_heat = heat.NAME in site.optional
+    return Identity(
+        "catalogue",
+        "identity",
+        ("keystone", "keystone-bootstrap"),
+        site.auth_url,
+        site.passwords.users["admin"],
+        site.region,
+        parts.accounts,
+        *((heat.ROLES, (Domain(heat.DOMAIN, heat.DOMAIN_ADMIN, site.passwords.users["heat"]),)) if wants_heat else ()),
+    )

@@ -1,0 +1,125 @@
+"""What every service of a cloud has to know about the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rallyflow.deployers.debian.agent.plan import DATA, Account, File, Folder, Ready, Unit
+from rallyflow.deployers.debian.ini import Options, merge, render
+from rallyflow.deployers.debian.layout import Layout
+from rallyflow.deployers.debian.passwords import Passwords
+
+PORTS: Mapping[str, int] = {
+    "keystone": 5000,
+    "glance-api": 9292,
+    "placement-api": 8778,
+    "nova-api": 8774,
+    "neutron-api": 9696,
+    "cinder-api": 8776,
+    "heat-api": 8004,
+    "swift-proxy": 8080,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One cloud, as its services see it."""
+
+    layout: Layout
+    passwords: Passwords
+    region: str
+    config: Mapping[str, Options] = field(default_factory=dict)  # service to what the workflow sets
+    driver: str = "fake"
+    virt_type: str = "qemu"
+    optional: frozenset[str] = frozenset()
+    versions: Mapping[str, str] = field(default_factory=dict)  # package to version, on the controller
+
+    @property
+    def host(self) -> str:
+        """The controller's address."""
+        return self.layout.controller.address
+
+    def url(self, service: str, path: str = "") -> str:
+        """Return where an API answers."""
+        return f"http://{self.host}:{PORTS[service]}{path}"
+
+    @property
+    def auth_url(self) -> str:
+        """Keystone's address."""
+        return self.url("keystone", "/v3")
+
+    @property
+    def transport(self) -> str:
+        """The message queue's address, with its password."""
+        return f"rabbit://openstack:{self.passwords.users['rabbit']}@{self.host}:5672/"
+
+    def database(self, user: str, name: str = "") -> str:
+        """Return a database's address, with its password."""
+        return f"mysql+pymysql://{user}:{self.passwords.users[user]}@{self.host}:3306/{name or user}"
+
+    def options(self, service: str, base: Options) -> str:
+        """Return a configuration file: ours, with what the workflow sets."""
+        return render(merge(base, self.config.get(service, {})))
+
+    def login(self, user: str) -> dict[str, str | int | bool]:
+        """Return the options with which a service signs in."""
+        return {
+            "auth_type": "password",
+            "auth_url": self.auth_url,
+            "project_domain_name": "Default",
+            "user_domain_name": "Default",
+            "project_name": "service",
+            "username": user,
+            "password": self.passwords.users[user],
+            "region_name": self.region,
+        }
+
+    def token_check(self, user: str) -> dict[str, str | int | bool]:
+        """Return the options with which a service checks the tokens that it is shown."""
+        return {
+            **self.login(user),
+            "www_authenticate_uri": self.auth_url,
+            "memcached_servers": "127.0.0.1:11211",
+            "service_token_roles_required": True,
+            "service_token_roles": "service",
+        }
+
+    def queue(self, name: str) -> Ready:
+        """Return the question whether somebody takes messages from a queue."""
+        return Ready("queue", f"{self.host}:5672", "openstack", self.passwords.users["rabbit"], name)
+
+    def answers(self, service: str) -> Ready:
+        """Return the question whether an API answers."""
+        return Ready("http", self.url(service, "/healthcheck" if service == "heat-api" else "/"))
+
+    def key(self, *packages: str) -> str:
+        """Return a name for the versions of packages; empty ones too, so that it never lies."""
+        return "_".join(self.versions.get(package, "none").replace("/", "-").replace(":", "-") for package in packages)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a service needs on one server."""
+
+    packages: tuple[str, ...] = ()
+    folders: tuple[Folder, ...] = ()
+    files: tuple[File, ...] = ()
+    units: tuple[Unit, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    databases: Mapping[str, str] = field(default_factory=dict)  # database to its user
+
+    def __add__(self, other: Parts) -> Parts:
+        return Parts(
+            self.packages + other.packages,
+            self.folders + other.folders,
+            self.files + other.files,
+            self.units + other.units,
+            self.accounts + other.accounts,
+            {**self.databases, **other.databases},
+        )
+
+
+def data(name: str) -> str:
+    """Return the folder of a service's own data."""
+    return f"{DATA}/{name}"

@@ -1,0 +1,55 @@
+"""Sets of Debian packages that are named by one word, so that an image can be made with all that a deployer needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import MappingProxyType
+
+from rallyflow.errors import InputsInvalid
+from rallyflow.hints import did_you_mean
+
+MARK = "@"
+
+SETS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "openstack": (
+            "mariadb-server",
+            "rabbitmq-server",
+            "memcached",
+            "keystone",
+            "glance",
+            "placement-api",
+            "nova-api",
+            "nova-conductor",
+            "nova-scheduler",
+            "nova-compute",
+            "nova-compute-ironic",  # nova-compute wants one of nova-compute-HYPERVISOR: this one brings no hypervisor
+            "neutron-api",
+            "neutron-rpc-server",
+            "neutron-common",  # has the linuxbridge agent itself: the package of that name only starts it
+            "cinder-api",
+            "cinder-scheduler",
+            "cinder-volume",
+            "uwsgi-plugin-python3",
+            "python3-openstacksdk",
+            "python3-pymysql",
+            "crudini",
+        ),
+    }
+)
+"""Each set by its name, which is written with an at sign among the packages: `@openstack`."""
+
+
+def expanded(packages: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of packages with the sets among them unfolded, each once; InputsInvalid for an unknown set."""
+    found: dict[str, None] = {}
+    for name in packages:
+        if not name.startswith(MARK):
+            found[name] = None
+            continue
+        if name[1:] not in SETS:
+            raise InputsInvalid(
+                f"there is no set of packages {name!r}", hint=did_you_mean(name, [MARK + known for known in SETS])
+            )
+        found.update(dict.fromkeys(SETS[name[1:]]))
+    return tuple(found)

@@ -1,0 +1,191 @@
+"""Containers on this host: made, started again, stopped, looked for and removed, each by its name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rallyflow.servers.providers.lxc.agent import configs, host, layers
+from rallyflow.servers.providers.lxc.agent.trouble import HostError
+
+_AT_ONCE = 8
+_STOPPING = 60  # seconds until a container that is asked to stop is killed
+_ABOUT = "server.json"
+_NOISE = "get_config_unsupported_key"  # in every log of an LXC that was built without seccomp
+
+
+def create(images: str, servers: Sequence[Mapping[str, Any]], keys: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """Make containers, and start them; one that is complete already, and just as wanted, is kept and started.
+
+    `keys` are the host keys by name, each `private` and `public`, for those that have to be made. Returns for each
+    name `host_key`, the public key that it has, or `error`.
+    """
+    return _each([server["name"] for server in servers], lambda at, lock: _create(images, servers[at], keys, lock))
+
+
+def restore(names: Sequence[str]) -> dict[str, Any]:
+    """Start again what does not run of these containers; the answer says `missing` of those that are not here."""
+    return _each(names, lambda at, lock: _restore(names[at], lock))
+
+
+def delete(names: Sequence[str]) -> dict[str, Any]:
+    """Remove containers with all that is theirs, also those that are half made; the answer has errors only."""
+    return _each(names, lambda at, _lock: _delete(names[at]))
+
+
+def listed() -> list[dict[str, Any]]:
+    """Return what is known of each container of ours, complete or not, and whether it runs."""
+    found = []
+    for folder in sorted(host.CONTAINERS.glob("*")):
+        if folder.is_dir():
+            about = host.read_json(folder / _ABOUT) or {}
+            found.append({"image": "", "tag": "", **about, "name": folder.name, "running": is_running(folder.name)})
+    return found
+
+
+def is_running(name: str) -> bool:
+    """Whether a container runs."""
+    return host.first_line(["lxc-info", "-P", str(host.CONTAINERS), "-n", name, "-s", "-H"]) == "RUNNING"
+
+
+def start(name: str, lock: int) -> None:
+    """Start a container, and return when its first process runs; HostError says why it does not.
+
+    `lock` is the container's, which is ours: who removes the container waits until LXC has done what it began, even if
+    we are killed meanwhile.
+    """
+    folder = _folder(name)
+    log = folder / "lxc.log"
+    log.unlink(missing_ok=True)
+    try:
+        host.run("lxc-start", "-P", host.CONTAINERS, "-n", name, "-o", log, "-l", "WARN", holding=lock)
+    except HostError as error:
+        raise HostError(f"the container does not start: {_errors(log) or error.what}") from error
+
+
+def stop(name: str) -> None:
+    """Stop a container in order, and by force when that takes more than a minute."""
+    if is_running(name):
+        host.run("lxc-stop", "-P", host.CONTAINERS, "-n", name, "-t", _STOPPING, timeout=_STOPPING + 30)
+
+
+def _each(names: Sequence[str], work: Callable[[int, int], Mapping[str, Any]]) -> dict[str, Any]:
+    def one(at: int) -> Mapping[str, Any]:
+        try:
+            with host.locked(f"container-{host.checked(names[at])}") as lock:
+                return work(at, lock)
+        except HostError as error:
+            return {"error": {"what": error.what, "hint": error.hint, "kind": error.kind}}
+        except OSError as error:
+            return {"error": {"what": str(error), "hint": "", "kind": "permanent"}}
+
+    with ThreadPoolExecutor(max(1, min(_AT_ONCE, len(names)))) as pool:
+        return dict(zip(names, pool.map(one, range(len(names))), strict=True))
+
+
+def _create(
+    images: str, server: Mapping[str, Any], keys: Mapping[str, Mapping[str, str]], lock: int
+) -> Mapping[str, Any]:
+    name, folder = server["name"], _folder(server["name"])
+    known = host.read_json(folder / _ABOUT)
+    if known and known["complete"] and all(known.get(key) == value for key, value in server.items()):
+        if not is_running(name):
+            start(name, lock)
+        return {"host_key": known["host_key"], "kept": True}
+    if folder.exists():
+        _delete(name)
+    own = keys[name]
+    about = {**server, "images": images, "host_key": own["public"], "complete": False}
+    with layers.claiming(images, server["image"]):
+        lower = layers.lower(images, server["image"])
+        folder.mkdir(parents=True)
+        host.write_json(folder / _ABOUT, about)
+    _fill(server, own, lower, folder)
+    start(name, lock)
+    host.write_json(folder / _ABOUT, {**about, "complete": True})
+    return {"host_key": own["public"], "kept": False}
+
+
+def _fill(server: Mapping[str, Any], keys: Mapping[str, str], lower: str, folder: Path) -> None:
+    for path, text, mode in configs.files(server, keys):
+        target = folder / "upper" / path
+        _make_folders(folder / "upper", target.parent)
+        host.write_file(target, text, mode)
+    for nested in configs.nested_folders(server, folder):
+        nested.mkdir(parents=True)
+    host.write_file(folder / "config", configs.lxc_config(server, lower, folder))
+
+
+def _make_folders(top: Path, folder: Path) -> None:
+    """Make folders of an upper layer, with the modes that they have below it."""
+    top.mkdir(mode=0o755, exist_ok=True)
+    for part in reversed([folder, *folder.parents]):
+        if top in part.parents and not part.exists():
+            part.mkdir(mode=0o700 if part.relative_to(top).parts[0] == "root" else 0o755)
+
+
+def _restore(name: str, lock: int) -> Mapping[str, Any]:
+    known = host.read_json(_folder(name) / _ABOUT)
+    if not known or not known["complete"]:
+        return {"missing": True}
+    if not is_running(name):
+        host.say(f"starting {name} again")
+        start(name, lock)
+        return {"started": True}
+    return {}
+
+
+def _delete(name: str) -> Mapping[str, Any]:
+    folder = _folder(name)
+    if is_running(name):
+        host.run("lxc-stop", "-P", host.CONTAINERS, "-n", name, "-k", check=False)
+    known = host.read_json(folder / _ABOUT) or {}
+    _end_processes(name)
+    if host.has_link(known.get("veth", "")) and known.get("veth"):
+        host.run("ip", "link", "delete", known["veth"], check=False)
+    host.remove_tree(folder)
+    (host.LOCKS / f"container-{name}.lock").unlink(missing_ok=True)
+    return {}
+
+
+def _end_processes(name: str) -> None:
+    """End what is left of a container by force, and remove its control groups: its monitor may have been killed."""
+    deadline = time.monotonic() + 20
+    while folders := _groups(name):
+        for folder in folders:
+            for process in host.text_of(folder / "cgroup.procs").split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(process), signal.SIGKILL)
+            with contextlib.suppress(OSError):  # something in it is still about to end
+                folder.rmdir()
+        if time.monotonic() > deadline:
+            raise HostError(f"the processes of {name} do not end", hint=f"see {folders[0]}", kind="transient")
+        if _groups(name):
+            time.sleep(0.02)
+
+
+def _groups(name: str) -> list[Path]:
+    """Return the control groups of a container, the innermost first."""
+    found: list[Path] = []
+    for prefix in ("lxc.payload", "lxc.monitor"):
+        for pattern in (f"{prefix}.{name}", f"*/{prefix}.{name}"):
+            for top in configs.CGROUPS.glob(pattern):
+                found += [Path(folder) for folder, _, _ in os.walk(top)]
+    return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
+
+
+def _folder(name: str) -> Path:
+    return host.CONTAINERS / host.checked(name)
+
+
+def _errors(log: Path) -> str:
+    """Return the errors of a log of LXC, without its own words around them."""
+    found = [line for line in host.text_of(log).splitlines() if " ERROR " in line and _NOISE not in line]
+    lines = [line.rpartition(" - ")[2] for line in found]
+    return "; ".join(dict.fromkeys(lines[:3]))

@@ -1,0 +1,92 @@
+"""Makes an image of a container as it is, so that others can be cloned from it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rallyflow.servers.providers.lxc.agent import configs, containers, host, layers
+from rallyflow.servers.providers.lxc.agent.trouble import HostError
+
+
+def snapshot(container: str, images: str, word: str, *, force: bool) -> dict[str, Any]:
+    """Make the root file system of a container a named image, and return what the image is.
+
+    The container is stopped in order for as long as that takes, and started again if it ran. An image that had the
+    name goes when nothing uses it; without `force` the name has to be free (HostError of the kind `used`).
+    """
+    own, names = f"container-{host.checked(container)}", Path(images) / "locks"
+    with host.locked(own) as lock, host.locked("names", folder=names):
+        known = host.read_json(host.CONTAINERS / container / "server.json")
+        if not known or not known["complete"]:
+            raise HostError(f"there is no container {container} on this host", kind="missing")
+        before = layers.named(images).get(host.checked(word))
+        if before and not force:
+            raise HostError(f"there is an image {word!r} already", hint="--force replaces it", kind="used")
+        about = _stopped(known, images, lock)
+        layers.name(images, word, about["digest"])
+    if before:
+        _drop(images, before)
+    return about
+
+
+def _stopped(known: dict[str, Any], images: str, lock: int) -> dict[str, Any]:
+    name = known["name"]
+    ran = containers.is_running(name)
+    if ran:
+        host.say(f"stopping {name}")
+        containers.stop(name)
+    try:
+        return _copied(known, images)
+    finally:
+        if ran:
+            host.say(f"starting {name} again")
+            containers.start(name, lock)
+
+
+def _copied(known: dict[str, Any], images: str) -> dict[str, Any]:
+    if known["images"] != images:
+        raise HostError(
+            f"the layers below {known['name']} are in {known['images']}, and the new one would be in {images}",
+            hint="set RALLYFLOW_CACHE as it was when the container was made",
+        )
+    digest = f"golden-{secrets.token_hex(8)}"
+    upper = host.CONTAINERS / known["name"] / "upper"
+    with layers.making(images, digest) as folder:
+        if folder is None:
+            raise HostError(f"there is an image {digest} already", kind="transient")
+        host.say(f"copying {upper}")
+        host.run("cp", "-a", "--reflink=auto", upper, folder / "rootfs", timeout=3600.0)
+        for path in configs.OWN_FILES:
+            (folder / "rootfs" / path).unlink(missing_ok=True)
+        _write_versions(folder, images, known["image"])
+        about = {"init": known["init"], "of": known["name"], "release": known["release"]}
+        layers.describe(folder, digest, known["image"], **about)
+    chain = layers.find(images, digest)
+    if not chain:
+        raise HostError(f"the image {digest} is gone again", kind="transient")
+    return chain[0]
+
+
+def _write_versions(folder: Path, images: str, parent: str) -> None:
+    status = host.text_of(folder / "rootfs" / "var/lib/dpkg/status")
+    found = dict(_packages(status)) if status else layers.versions(images, parent)
+    text = "".join(f"{name} {version}\n" for name, version in sorted(found.items()))
+    (folder / "versions").write_text(text, encoding="utf-8")
+
+
+def _packages(status: str) -> Iterator[tuple[str, str]]:
+    for stanza in status.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line and not line[0].isspace())
+        if fields.get("Status", "").endswith(" installed"):
+            yield fields["Package"], fields["Version"]
+
+
+def _drop(images: str, digest: str) -> None:
+    """Remove an image that has lost its name, unless something stands on it."""
+    try:
+        layers.remove(images, digest)
+    except HostError as error:
+        host.say(f"the image that had the name stays: {error.what}")

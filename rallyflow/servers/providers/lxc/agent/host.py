@@ -1,0 +1,174 @@
+"""The host itself: where its files are, how programs are run, and what only one process at a time may do."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rallyflow.servers.providers.lxc.agent.trouble import HostError
+
+STATE = Path("/var/lib/rallyflow")
+CONTAINERS = STATE / "lxc"
+NETWORKS = STATE / "networks"
+LOCKS = STATE / "locks"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_QUICK = 60.0  # seconds for a program that only asks or sets something
+
+
+def say(line: str) -> None:
+    """Tell the caller's log."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the protocol
+
+
+def run(
+    *command: object, timeout: float = _QUICK, check: bool = True, text: str = "", holding: int | None = None
+) -> str:
+    """Run a program with a clean environment and return what it prints; HostError when it fails.
+
+    With a lock to be `holding` it goes on when this process is killed, and the lock is free once it has ended.
+    """
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            input=text,
+            timeout=timeout,
+            check=False,
+            env=env(),
+            start_new_session=holding is not None,
+            pass_fds=() if holding is None else (holding,),
+        )
+    except FileNotFoundError as error:
+        raise HostError(f"there is no program {words[0]}") from error
+    if check and done.returncode:
+        said = (done.stderr or done.stdout).strip()[-500:]
+        raise HostError(f"{' '.join(words[:6])}: {said or f'exit code {done.returncode}'}")
+    return done.stdout
+
+
+def env() -> dict[str, str]:
+    """Return the environment of what we start: nothing of the caller's, by which it could be taken for a part of it."""
+    return {"PATH": PATH, "LC_ALL": "C.UTF-8", "HOME": "/root", "DEBIAN_FRONTEND": "noninteractive"}
+
+
+def show(*command: str) -> list[dict[str, Any]]:
+    """Return what an `ip -j` command shows; nothing when there is no such thing."""
+    found: list[dict[str, Any]] = json.loads(run("ip", "-j", *command, check=False) or "[]")
+    return [each for each in found if each]
+
+
+def has_link(name: str) -> bool:
+    """Whether there is a network device."""
+    return Path("/sys/class/net", name).exists()
+
+
+def checked(name: str) -> str:
+    """Return a name that may become a part of a path; HostError for any other."""
+    if not _NAME.fullmatch(name):
+        raise HostError(f"{name!r} can't be a name")
+    return name
+
+
+@contextlib.contextmanager
+def locked(name: str, *, folder: Path = LOCKS, shared: bool = False, waiting: str = "") -> Iterator[int]:
+    """Hold a lock of this host, which ends with this process; `waiting` is said when another has it.
+
+    Gives the lock's file descriptor.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{name}.lock"
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _lock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, waiting)
+            if _is(descriptor, file):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, how: int, waiting: str) -> None:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if waiting:
+            say(waiting)
+        fcntl.flock(descriptor, how)
+
+
+def _is(descriptor: int, file: Path) -> bool:
+    """Whether a file is still the one that was opened: who had the lock before may have removed it."""
+    try:
+        return os.fstat(descriptor).st_ino == file.stat().st_ino
+    except FileNotFoundError:
+        return False
+
+
+def read_json(file: Path) -> dict[str, Any] | None:
+    """Return what a file holds; None when it is missing, or was cut off by a crash of the machine."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def write_json(file: Path, value: Mapping[str, Any]) -> None:
+    """Write a file whole or not at all, and onto the disk."""
+    write_file(file, json.dumps(value, indent=1, sort_keys=True) + "\n", 0o600)
+
+
+def write_file(file: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file whole or not at all, with just this mode from its first instant."""
+    temporary = file.with_name(f".{file.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        os.fchmod(descriptor, mode)
+        stream.write(text)
+        stream.flush()
+        os.fsync(descriptor)
+    temporary.replace(file)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all that is in it, but nothing of another file system that is mounted there."""
+    if not folder.exists() and not folder.is_symlink():
+        return
+    run("rm", "-rf", "--one-file-system", "--", folder, timeout=1800.0)
+    if folder.exists():
+        raise HostError(f"{folder} can't be removed", hint="is something mounted there? See /proc/mounts")
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes that are free where a folder is, or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def text_of(file: Path) -> str:
+    """Return what a file holds; nothing when it is not there."""
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+
+
+def first_line(words: Sequence[str]) -> str:
+    """Return the first line that a program prints; nothing when it is missing or fails."""
+    with contextlib.suppress(HostError, subprocess.TimeoutExpired):
+        return next(iter(run(*words, check=False).splitlines()), "")
+    return ""

@@ -1,0 +1,57 @@
+"""`rallyflow discover`, against the simulated cloud."""
+
+from __future__ import annotations
+
+import pytest
+
+KEPT = """
+rallyflow: 1
+name: kept
+steps:
+  servers: {uses: provision/local}
+  cloud: {uses: deploy/embedded, with: {servers: "${{ steps.servers.servers }}", keep: true}}
+teardown: never
+"""
+
+
+@pytest.fixture
+def kept(cli):
+    cli.ok("apply", cli.workflow(KEPT))
+    yield cli
+    cli.ok("destroy", "@latest", "--yes")
+
+
+def test_the_cloud_of_a_run_is_shown_with_what_it_offers(kept):
+    found = kept.json("discover")
+    services = {each["type"]: each for each in found["services"]}
+    assert {"compute", "identity", "image", "network"} <= services.keys()
+    assert services["compute"]["microversions"].startswith("2.1-2.")
+    assert not any(each["error"] for each in services.values())
+    assert "cirros" in [each["name"] for each in found["images"]]
+    assert "m1.tiny" in [each["name"] for each in found["flavors"]]
+    assert found["errors"] == []
+
+
+def test_a_person_gets_tables(kept):
+    shown = kept.ok("discover")
+    for word in ("microversions", "cirros", "m1.tiny", "external"):
+        assert word in shown
+
+
+def test_a_cloud_is_named_by_its_entry(kept):
+    (cloud,) = [row["outputs"]["cloud"] for row in kept.json("show", "@latest")["steps"] if row["name"] == "cloud"]
+    found = kept.json("discover", "--cloud", cloud["name"], "--clouds-yaml", cloud["clouds_yaml"])
+    assert found["auth_url"] == cloud["auth_url"]
+
+
+def test_a_run_without_a_cloud_is_told_so(cli):
+    cli.ok("apply", cli.workflow("rallyflow: 1\nname: none\nsteps: {nothing: {uses: noop}}\n"))
+    done = cli.run("discover")
+    assert done.returncode != 0
+    assert "has no cloud" in done.stderr
+
+
+def test_a_run_and_a_name_are_one_too_many(cli):
+    done = cli.run("discover", "@latest", "--cloud", "mycloud")
+    assert done.returncode == 1
+    assert "named twice" in done.stderr

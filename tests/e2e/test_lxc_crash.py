@@ -1,0 +1,226 @@
+"""Runs of containers that are killed at every event of their journal, and hosts that lose what is on them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("lxc_host")]
+
+STATE = Path("/var/lib/rallyflow/lxc")
+CACHE = Path("~/.cache/rallyflow/images").expanduser()
+WORKFLOW = """
+rallyflow: 1
+name: crash
+steps:
+  servers:
+    uses: provision/lxc
+    with: {count: 2, nat: true}
+  work:
+    uses: ssh
+    with:
+      servers: ${{ steps.servers.servers }}
+      run: hostname
+"""
+WORKER_EVENTS = ("resource_intended", "resource_created")
+KEPT = """
+rallyflow: 1
+name: kept
+teardown: never
+steps:
+  servers:
+    uses: provision/lxc
+    with: {count: 2}
+  note:
+    uses: ssh
+    with:
+      servers: ${{ steps.servers.servers }}
+      run: date +%s%N >/root/note
+  ask:
+    uses: approve
+    needs: [note]
+    with: {message: look}
+  read:
+    uses: ssh
+    needs: [ask]
+    with:
+      servers: ${{ steps.servers.servers }}
+      run: cat /root/note; ping -q -c 1 server1 && ping -q -c 1 server2
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request, leftovers):
+    cli = request.getfixturevalue("cli")
+    yield
+    cli.stop_all()
+    cli.started.clear()
+    if cli.home.joinpath("journal.db").exists():
+        assert leftovers(cli.home) == []
+
+
+def killed(cli, fault: str, text: str = WORKFLOW) -> int:
+    process = cli.start("apply", cli.workflow(text), RALLYFLOW_FAULT=fault)
+    process.communicate(timeout=300)
+    return process.returncode
+
+
+def reset(cli, leftovers) -> None:
+    """Check that nothing is left, and begin a home anew."""
+    assert cli.query("SELECT count(*) FROM resource WHERE state <> 'deleted'") == [(0,)]
+    assert leftovers(cli.home) == []
+    subprocess.run(["rm", "-rf", cli.home], check=True)
+
+
+@pytest.mark.parametrize("when", ["kill", "kill-before"])
+def test_after_a_kill_at_any_event_resume_ends_as_a_run_without_one(cli, leftovers, when):
+    cli.ok("apply", cli.workflow(WORKFLOW))
+    (events,) = cli.query("SELECT count(*) FROM event")[0]
+    reset(cli, leftovers)
+    assert events > 15
+    for event in range(2, events + 1):
+        if killed(cli, f"{when}:{event}") == -signal.SIGKILL:
+            if not cli.home.joinpath("journal.db").exists() or not cli.query("SELECT count(*) FROM run")[0][0]:
+                continue
+            if cli.query("SELECT state FROM run") != [("succeeded",)]:
+                done = cli.run("resume")
+                assert done.returncode == 0, (event, done.stderr)
+        assert cli.query("SELECT DISTINCT state FROM step") == [("succeeded",)], event
+        reset(cli, leftovers)
+
+
+@pytest.mark.parametrize("kind", WORKER_EVENTS)
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_after_a_kill_destroy_removes_what_was_half_made(cli, leftovers, kind, number):
+    assert killed(cli, f"kill:{kind}@servers#{number}") == -signal.SIGKILL
+    assert cli.json("resources")
+    cli.ok("destroy", "@latest", "--yes")
+    assert leftovers(cli.home) == []
+
+
+@pytest.mark.parametrize("kind", WORKER_EVENTS)
+def test_a_worker_that_dies_costs_one_attempt_and_leaves_nothing(cli, kind):
+    workflow = WORKFLOW.replace("    with: {count", "    retry: {attempts: 2, on: [transient]}\n    with: {count")
+    cli.ok("apply", cli.workflow(workflow), RALLYFLOW_FAULT=f"kill-worker:{kind}@servers#2")
+    assert cli.query("SELECT max(attempt) FROM event WHERE step = 'servers'") == [(2,)]
+
+
+def test_a_kill_while_containers_are_made_leaves_them_to_be_taken_over(cli):
+    assert killed(cli, "kill:resource_created@servers#3", WORKFLOW + "teardown: never\n") == -signal.SIGKILL
+    made = {path.name: (path / "upper").stat().st_ino for path in STATE.glob("rf-*") if _is_of(cli, path)}
+    assert len(made) == 2
+    process = cli.start("resume")
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert made == {path.name: (path / "upper").stat().st_ino for path in STATE.glob("rf-*") if _is_of(cli, path)}
+    assert "took over" in cli.query("SELECT json_extract(body, '$.reason') FROM event WHERE kind = 'outcome'")[0][0]
+
+
+def _is_of(cli, path: Path) -> bool:
+    return any(run in path.name for (run,) in cli.query("SELECT id FROM run"))
+
+
+def test_containers_and_networks_that_a_reboot_took_are_there_again_with_what_was_stored(cli):
+    assert cli.run("apply", cli.workflow(KEPT)).returncode == 7
+    folders = [path for path in STATE.glob("rf-*") if _is_of(cli, path)]
+    notes = {(path / "upper/root/note").read_text() for path in folders}
+    for path in folders:
+        subprocess.run(["lxc-stop", "-P", STATE, "-n", path.name, "-k"], check=True)
+    (bridge,) = cli.query("SELECT json_extract(detail, '$.bridge') FROM resource WHERE kind = 'lxc.network'")[0]
+    subprocess.run(["ip", "link", "delete", bridge], check=True)
+    cli.ok("approve")
+    done = cli.run("resume")
+    assert done.returncode == 0, done.stderr
+    (read,) = [each for each in cli.json("show")["steps"] if each["id"] == "read"]
+    assert {each["stdout"].splitlines()[0] for each in read["outputs"]["results"]} == {note.strip() for note in notes}
+    assert cli.query("SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'servers'") == [(1,)]
+
+
+def test_a_container_that_is_gone_makes_its_step_run_again(cli):
+    assert cli.run("apply", cli.workflow(KEPT)).returncode == 7
+    path = next(path for path in STATE.glob("rf-*") if _is_of(cli, path))
+    subprocess.run(["lxc-stop", "-P", STATE, "-n", path.name, "-k"], check=True)
+    subprocess.run(["rm", "-rf", path], check=True)
+    cli.ok("approve")
+    cli.run("resume")
+    assert cli.query("SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'servers'") == [(2,)]
+
+
+def test_a_container_whose_monitor_was_killed_goes_as_well(cli, leftovers):
+    cli.ok("apply", cli.workflow(WORKFLOW), "--keep")
+    (name,) = cli.query("SELECT name FROM resource WHERE kind = 'lxc.server'")[0]
+    monitors = [pid for pid, command in commands() if command.startswith("[lxc monitor]") and name in command]
+    assert len(monitors) == 1
+    os.kill(monitors[0], signal.SIGKILL)
+    cli.ok("destroy", "@latest", "--yes")
+    assert leftovers(cli.home) == []
+
+
+def test_a_kill_while_an_image_is_built_leaves_no_process_no_mount_and_no_image(cli, eventually):
+    seconds = f"{os.getpid()}{cli.directory.stat().st_ino}"  # a sleep that nobody else sleeps
+    text = WORKFLOW.replace("{count: 2, nat: true}", f"{{count: 1, seed: [sleep {seconds}]}}")
+    before = set(CACHE.glob(".*.making"))
+    process = cli.start("apply", cli.workflow(text))
+    eventually(lambda: any(seconds in command for _, command in commands() if command.startswith("sleep")), seconds=90)
+    cli.kill(process)
+    eventually(lambda: not any(seconds in command for _, command in commands()))
+    assert ".making" not in Path("/proc/mounts").read_text()
+    cli.ok("destroy", "@latest", "--yes")
+    for folder in set(CACHE.glob(".*.making")) - before:  # which the next build of this image would remove
+        subprocess.run(["rm", "-rf", "--one-file-system", folder], check=True)
+
+
+def is_underway(cli, what: str) -> bool:
+    """Whether the making of something has begun, as the machine itself shows it."""
+    try:
+        ((run,),) = cli.query("SELECT id FROM run")
+        rows = dict(cli.query("SELECT kind, json_extract(detail, '$.bridge') FROM resource ORDER BY kind DESC"))
+    except (sqlite3.Error, ValueError):
+        return False
+    if what == "monitor":
+        return any(f"rf-{run}" in command for _, command in commands() if command.startswith("[lxc monitor]"))
+    if what == "complete":
+        return any('"complete": true' in text_of(file) for file in STATE.glob(f"rf-{run}-*/server.json"))
+    files = {
+        "record": f"/var/lib/rallyflow/networks/{rows.get('lxc.network')}.json",
+        "bridge": f"/sys/class/net/{rows.get('lxc.network')}",
+        "folder": f"{STATE}/rf-{run}-*",
+        "configuration": f"{STATE}/rf-{run}-*/config",
+    }
+    return bool(list(Path("/").glob(files[what][1:])))
+
+
+def text_of(file: Path) -> str:
+    try:
+        return file.read_text()
+    except FileNotFoundError:  # it is not there yet, or not any more
+        return ""
+
+
+@pytest.mark.parametrize("what", ["record", "bridge", "folder", "configuration", "monitor", "complete"])
+@pytest.mark.parametrize("then", ["destroy", "resume"])
+def test_a_kill_of_all_processes_in_the_middle_of_a_call_leaves_nothing_either(cli, leftovers, eventually, what, then):
+    process = cli.start("apply", cli.workflow(WORKFLOW))
+    eventually(lambda: is_underway(cli, what) or process.poll() is not None, seconds=90)
+    cli.kill(process)
+    if then == "resume":
+        done = cli.run("resume")
+        assert done.returncode == 0, done.stderr
+        assert cli.query("SELECT DISTINCT state FROM step") == [("succeeded",)]
+    else:
+        cli.ok("destroy", "@latest", "--yes")
+    assert leftovers(cli.home) == []
+
+
+def commands() -> Iterator[tuple[int, str]]:
+    """Every process with its command line."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has just ended
+            yield int(process.name), (process / "cmdline").read_bytes().decode(errors="replace")

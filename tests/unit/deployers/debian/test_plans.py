@@ -1,0 +1,183 @@
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rallyflow.deployers.debian.agent.plan import PHASES, Daemon, digest, dump, load
+from rallyflow.deployers.debian.layout import Role, lay_out
+from rallyflow.deployers.debian.passwords import Passwords
+from rallyflow.deployers.debian.plans import plan_for
+from rallyflow.deployers.debian.site import Site
+from rallyflow.model.values import Server
+
+PASSWORDS = Passwords.generate("rf-test")
+SERVERS = [Server(name=name, host=f"10.0.0.{number}") for number, name in enumerate(("ctl", "one", "two"), 1)]
+WORDS = st.from_regex(r"[a-z][a-z_]{0,12}", fullmatch=True)
+
+
+def site(config=None, servers=SERVERS, roles=None, **options):
+    layout = lay_out(servers, roles or {Role.CONTROLLER: 1, Role.COMPUTE: 2})
+    return Site(layout, PASSWORDS, "RegionOne", config or {}, **options)
+
+
+def plans(of):
+    return {placed.name: plan_for(of, placed, 900.0) for placed in of.layout.servers}
+
+
+def digests(of):
+    found = {}
+    for name, plan in plans(of).items():
+        contents = {file.path: file.content for file in plan.files}
+        found |= {(name, unit.name): digest(unit, contents) for unit in plan.units if isinstance(unit, Daemon)}
+    return found
+
+
+def changed(config):
+    before, after = digests(site()), digests(site(config))
+    assert before.keys() == after.keys()
+    return {name for _server, name in before if before[_server, name] != after[_server, name]}
+
+
+NOVA = {"nova-api", "nova-conductor", "nova-scheduler", "nova-compute"}
+NEUTRON = {"neutron-api", "neutron-rpc-server", "neutron-linuxbridge-agent"}
+CINDER = {"cinder-api", "cinder-scheduler", "cinder-volume"}
+
+
+@pytest.mark.parametrize(
+    ("service", "daemons"),
+    [
+        ("nova", NOVA),
+        ("neutron", NEUTRON),
+        ("ml2", {"neutron-api", "neutron-rpc-server"}),
+        ("linuxbridge", {"neutron-linuxbridge-agent"}),
+        ("cinder", CINDER),
+        ("keystone", {"keystone"}),
+        ("glance", {"glance-api"}),
+        ("placement", {"placement-api"}),
+        ("mariadb", {"mariadb"}),
+    ],
+)
+@settings(deadline=None, max_examples=30)
+@given(option=WORDS, value=st.one_of(st.integers(), WORDS, st.booleans()))
+def test_an_option_of_a_service_changes_the_daemons_of_that_service_only(service, daemons, option, value):
+    assert changed({service: {"rallyflow_test": {option: value}}}) == daemons
+
+
+def test_the_processes_of_one_api_change_that_api_only():
+    assert changed({"uwsgi": {"nova-api": {"processes": 7}}}) == {"nova-api"}
+
+
+def test_an_option_takes_the_place_of_ours():
+    plan = plans(site({"nova": {"DEFAULT": {"vif_plugging_timeout": 7}}}))["one"]
+    conf = next(file.content for file in plan.files if file.path == "/etc/nova/nova.conf")
+    assert "vif_plugging_timeout = 7\n" in conf
+    assert conf.count("vif_plugging_timeout") == 1
+
+
+def test_a_list_gives_an_option_several_times():
+    plan = plans(site({"neutron": {"service_providers": {"service_provider": ("one", "two")}}}))["ctl"]
+    conf = next(file.content for file in plan.files if file.path == "/etc/neutron/neutron.conf")
+    assert "[service_providers]\nservice_provider = one\nservice_provider = two\n" in conf
+
+
+def test_a_plan_comes_back_from_json_as_it_was():
+    for plan in plans(site()).values():
+        assert load(dump(plan)) == dataclasses.replace(plan, units=load(dump(plan)).units)
+        assert json.loads(dump(load(dump(plan)))) == json.loads(dump(plan))
+
+
+def test_heat_comes_when_it_is_wanted():
+    without, wanted = plans(site())["ctl"], plans(site(optional=frozenset({"heat"})))["ctl"]
+    assert {unit.name for unit in wanted.units} - {unit.name for unit in without.units} == {
+        "heat-api",
+        "heat-engine",
+        "heat-tables",
+    }
+    (identity,) = (unit for unit in wanted.units if unit.name == "catalogue")
+    assert [domain.name for domain in identity.domains] == ["heat"]
+    assert load(dump(wanted)).units[-1] == wanted.units[-1]
+
+
+def test_every_unit_comes_after_units_of_its_own_server_and_none_waits_for_itself():
+    for plan in plans(site()).values():
+        names = [unit.name for unit in plan.units]
+        assert len(set(names)) == len(names)
+        done = set()
+        while done != set(names):
+            free = {unit.name for unit in plan.units if unit.name not in done and done.issuperset(unit.after)}
+            assert free, set(names) - done
+            done |= free
+
+
+def test_every_unit_belongs_to_a_phase_and_every_daemon_says_when_it_is_ready():
+    for plan in [*plans(site(optional=frozenset({"heat"}))).values(), *plans(site(driver="libvirt")).values()]:
+        for unit in plan.units:
+            assert unit.phase in PHASES
+            if isinstance(unit, Daemon) and unit.name != "virtlogd":  # libvirtd speaks for it
+                assert unit.ready is not None, unit.name
+
+
+def test_a_daemon_reads_files_of_its_own_plan():
+    for plan in plans(site()).values():
+        paths = [file.path for file in plan.files]
+        assert len(set(paths)) == len(paths)
+        for unit in plan.units:
+            if isinstance(unit, Daemon):
+                assert set(unit.reads) <= set(paths)
+
+
+def test_no_password_is_in_a_command_line_or_in_a_file_that_everybody_may_read():
+    for plan in plans(site()).values():
+        for file in plan.files:
+            if file.mode & 0o004:
+                assert not any(secret in file.content for secret in PASSWORDS.all()), file.path
+        for unit in plan.units:
+            words = " ".join(getattr(unit, "command", ()))
+            assert not any(secret in words for secret in PASSWORDS.all()), unit.name
+
+
+def test_a_compute_host_does_not_get_the_passwords_of_the_databases():
+    text = dump(plans(site())["one"])
+    assert "mysql+pymysql" not in text
+    assert PASSWORDS.users["admin"] not in text
+
+
+def test_a_compute_host_has_no_more_than_it_needs():
+    names = {unit.name for unit in plans(site())["one"].units if isinstance(unit, Daemon)}
+    assert names == {"nova-compute", "neutron-linuxbridge-agent"}
+
+
+def test_volumes_are_where_storage_is():
+    of = site(roles={Role.CONTROLLER: ("ctl",), Role.COMPUTE: ("one",), Role.STORAGE: ("two",)})
+    where = {name for name, plan in plans(of).items() if any(unit.name == "cinder-volume" for unit in plan.units)}
+    assert where == {"two"}
+
+
+def test_libvirt_brings_its_daemons_and_its_packages():
+    plan = plans(site(driver="libvirt", virt_type="kvm"))["one"]
+    names = {unit.name for unit in plan.units if isinstance(unit, Daemon)}
+    assert {"libvirtd", "virtlogd", "nova-compute"} <= names
+    assert "nova-compute-kvm" in plan.packages
+    assert "nova-compute-ironic" not in plan.packages
+    conf = next(file.content for file in plan.files if file.path == "/etc/nova/nova.conf")
+    assert "virt_type = kvm" in conf
+
+
+def test_the_tables_are_named_after_the_versions_that_make_them():
+    old, new = (
+        next(
+            unit for unit in plans(site(versions={"python3-nova": version}))["ctl"].units if unit.name == "nova-tables"
+        )
+        for version in ("2:26.1.0-1", "2:26.2.2-1~deb12u5")
+    )
+    assert old.key != new.key
+    assert "/" not in new.key
+
+
+def test_tables_of_older_packages_are_upgraded_without_making_a_second_cell():
+    (tables,) = (unit for unit in plans(site())["ctl"].units if unit.name == "nova-tables")
+    assert any("create_cell" in command for command in tables.commands)
+    assert not any("cell_v2" in command for command in tables.upgrade)
+    assert set(tables.upgrade) < set(tables.commands)

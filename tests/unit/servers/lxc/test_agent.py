@@ -1,0 +1,274 @@
+"""The pure parts of what runs on a host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rallyflow.servers.providers.lxc.agent import configs, firewall, golden, host, layers, sources
+from rallyflow.servers.providers.lxc.agent.trouble import HostError
+
+DEB822 = """
+# of the distribution
+Types: deb deb-src
+URIs: http://one.example/debian
+Suites: bookworm bookworm-updates
+ bookworm-backports
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb
+URIs: http://security.example
+Suites: bookworm-security
+Components: main contrib
+
+Types: deb
+URIs: http://off.example
+Suites: bookworm
+Components: main
+Enabled: no
+
+Types: deb
+URIs: http://vendor.example
+Suites: bookworm
+Components: stable
+Signed-By: /etc/apt/keyrings/vendor.asc
+
+Types: deb-src
+URIs: http://source.example
+Suites: bookworm
+Components: main
+"""
+ONE_LINE = """
+# deb http://commented.example bookworm main
+deb http://one.example/debian bookworm main contrib  # the main one
+deb [arch=amd64 signed-by=/etc/apt/keyrings/vendor.asc] http://vendor.example bookworm main
+deb-src http://one.example/debian bookworm main
+"""
+
+
+def test_both_formats_of_apt_are_read():
+    found = sources.deb822(DEB822)
+    assert [source.uris[0] for source in found] == [
+        "http://one.example/debian",
+        "http://security.example",
+        "http://vendor.example",
+    ]
+    assert found[0].suites == ("bookworm", "bookworm-updates", "bookworm-backports")
+    lines = sources.one_line(ONE_LINE)
+    assert [(source.uris[0], source.components) for source in lines] == [
+        ("http://one.example/debian", ("main", "contrib")),
+        ("http://vendor.example", ("main",)),
+    ]
+    assert lines[1].signed_by == "/etc/apt/keyrings/vendor.asc"
+
+
+@pytest.mark.parametrize("text", [sources.deb822(DEB822), sources.one_line(ONE_LINE)], ids=["deb822", "one-line"])
+def test_an_image_gets_the_distribution_and_not_what_vendors_added(text):
+    chosen = sources.for_release(text, "bookworm")
+    assert sources.mirror_of(chosen, "bookworm") == "http://one.example/debian"
+    written = sources.deb822("\n".join(source.text() for source in chosen))
+    assert written == chosen
+    assert "vendor" not in str(chosen)
+
+
+def test_a_release_that_apt_does_not_know_is_an_error_that_names_those_it_knows():
+    with pytest.raises(HostError, match="trixie") as caught:
+        sources.for_release(sources.deb822(DEB822), "trixie")
+    assert "bookworm" in caught.value.hint
+
+
+def server(**more: object) -> dict[str, object]:
+    return {
+        "name": "rf-x-one",
+        "hostname": "one",
+        "init": "minimal",
+        "nesting": False,
+        "veth": "rfv-0123456789",
+        "bridge": "rf-0123456789",
+        "mtu": 1450,
+        "address": "10.1.0.5",
+        "prefix": 24,
+        "gateway": "10.1.0.1",
+        "cpus": 0.0,
+        "memory": 0,
+        **more,
+    }
+
+
+@pytest.fixture
+def cgroups(tmp_path, monkeypatch):
+    def make(*files: str) -> None:
+        for name in files:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text("cpuset cpu io memory pids\n")
+        monkeypatch.setattr(configs, "CGROUPS", tmp_path)
+
+    return make
+
+
+def config(**more: object) -> list[str]:
+    return configs.lxc_config(server(**more), "/top:/base", Path("/state/one")).splitlines()
+
+
+def test_the_root_file_system_is_an_overlay_of_all_layers():
+    assert "lxc.rootfs.path = overlayfs:/top:/base:/state/one/upper" in config()
+    assert "lxc.net.0.ipv4.address = 10.1.0.5/24" in config()
+    assert not [line for line in config() if "cgroup" in line or "nested" in line]
+
+
+def test_limits_are_written_as_the_version_of_the_control_groups_has_them(cgroups):
+    cgroups("memory/memory.limit_in_bytes", "cpu/cpu.cfs_quota_us")
+    first = config(memory=1 << 30, cpus=1.5)
+    assert "lxc.cgroup.memory.limit_in_bytes = 1073741824" in first
+    assert "lxc.cgroup.cpu.cfs_quota_us = 150000" in first
+    assert not [line for line in first if "memsw" in line]
+    cgroups("cgroup.controllers")
+    second = config(memory=1 << 30, cpus=1.5)
+    assert "lxc.cgroup2.memory.max = 1073741824" in second
+    assert "lxc.cgroup2.cpu.max = 150000 100000" in second
+
+
+@pytest.mark.parametrize("limit", [{"memory": 1 << 30}, {"cpus": 1.0}])
+def test_a_limit_that_the_host_cannot_hold_is_an_error(cgroups, limit):
+    cgroups("other")
+    with pytest.raises(HostError, match=next(iter(limit))):
+        config(**limit)
+
+
+def test_a_host_of_containers_gets_folders_that_are_no_overlay_and_its_control_groups():
+    lines = config(nesting=True)
+    assert "lxc.mount.auto = proc:rw sys:rw cgroup:rw:force" in lines
+    assert [line.split()[2] for line in lines if "nested" in line] == [
+        "/state/one/nested/var/lib/rallyflow",
+        "/state/one/nested/var/cache/rallyflow",
+    ]
+
+
+def test_private_files_of_a_container_are_private():
+    own = server(hosts="", nat=False, authorized_key="ssh-ed25519 AAAA")
+    files = {path: mode for path, _, mode in configs.files(own, {"private": "p", "public": "q"})}
+    assert files["etc/ssh/ssh_host_ed25519_key"] == 0o600
+    assert files["root/.ssh/authorized_keys"] == 0o600
+    assert files["usr/sbin/rallyflow-init"] == 0o755
+    assert set(configs.OWN_FILES) <= set(files)
+
+
+def test_the_table_of_a_network_is_its_own_and_carries_its_tag():
+    network = {
+        "bridge": "rf-0123456789",
+        "cidr": "10.1.0.0/24",
+        "tag": "rf-run-key",
+        "nat": True,
+        "forward": [{"name": "one", "to": "10.1.0.5", "port": 20022}],
+    }
+    text = firewall.rules(network)
+    assert text.startswith("table ip rf-0123456789 { }\ndelete table ip rf-0123456789\n")
+    assert text.count('comment "rf-run-key"') == 3
+    assert text.count("tcp dport 20022 dnat to 10.1.0.5:22") == 2
+    assert "masquerade" in text
+    assert "masquerade" not in firewall.rules({**network, "nat": False})
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "-n", "a b", "x" * 201])
+def test_a_name_that_could_lead_elsewhere_is_refused(name):
+    with pytest.raises(HostError):
+        host.checked(name)
+
+
+def test_a_file_that_a_crash_has_cut_off_counts_as_missing(tmp_path):
+    file = tmp_path / "server.json"
+    assert host.read_json(file) is None
+    host.write_json(file, {"a": 1})
+    assert host.read_json(file) == {"a": 1}
+    file.write_text('{"a": ')
+    assert host.read_json(file) is None
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+    """A store with a base and a layer on top of it."""
+    monkeypatch.setattr(host, "CONTAINERS", tmp_path / "containers")
+    store = str(tmp_path / "images")
+    for digest, parent in (("base", ""), ("top", "base")):
+        with layers.making(store, digest) as folder:
+            (folder / "rootfs").mkdir()
+            (folder / "versions").write_text(f"{digest} 1.0\n")
+            layers.describe(folder, digest, parent, release="bookworm")
+    return store
+
+
+def use(images: str, digest: str) -> None:
+    folder = host.CONTAINERS / "rf-one"
+    folder.mkdir(parents=True)
+    host.write_json(folder / "server.json", {"image": digest, "images": images, "complete": False})
+
+
+def test_an_image_is_its_layers_the_uppermost_first(images):
+    assert layers.lower(images, "top") == f"{images}/top/rootfs:{images}/base/rootfs"
+    assert layers.versions(images, "top") == {"top": "1.0"}
+    with layers.making(images, "top") as folder:
+        assert folder is None  # somebody has made it
+
+
+def test_an_image_that_something_stands_on_is_not_removed(images):
+    layers.name(images, "golden", "top")
+    with pytest.raises(HostError, match="top"):
+        layers.remove(images, "base")
+    use(images, "top")
+    with pytest.raises(HostError, match="rf-one"):
+        layers.remove(images, "golden")
+    host.remove_tree(host.CONTAINERS / "rf-one")
+    layers.remove(images, "golden")
+    layers.remove(images, "base")
+    assert layers.listed(images) == []
+    assert layers.named(images) == {}
+
+
+def test_pruning_keeps_what_has_a_name_or_is_used(images):
+    layers.name(images, "golden", "top")
+    assert layers.prune(images) == []
+    use(images, "base")
+    layers.name(images, "golden", "base")
+    assert [gone["digest"] for gone in layers.prune(images)] == ["top"]
+    assert [each["digest"] for each in layers.listed(images)] == ["base"]
+
+
+def test_what_a_killed_build_has_left_is_removed_by_the_next(images):
+    stale = Path(images, ".new.making", "rootfs")
+    stale.mkdir(parents=True)
+    (stale / "half").touch()
+    with layers.making(images, "new") as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "rootfs").mkdir()
+        layers.describe(folder, "new", "", release="bookworm")
+    assert layers.find(images, "new")
+
+
+def test_pruning_removes_what_killed_builds_and_removals_have_left(images):
+    Path(images, ".new.making", "rootfs").mkdir(parents=True)
+    Path(images, "base", layers.ABOUT).unlink()  # as a removal does first
+    layers.name(images, "golden", "top")
+    layers.prune(images)
+    assert sorted(path.name for path in Path(images).iterdir()) == ["locks", "names", "top"]
+
+
+def test_a_build_that_fails_leaves_nothing_and_a_layer_without_its_parent_is_no_image(images):
+    with pytest.raises(RuntimeError), layers.making(images, "new"):
+        raise RuntimeError
+    assert layers.find(images, "new") is None
+    assert not list(Path(images).glob(".*.making"))
+    host.remove_tree(Path(images, "base"))
+    assert layers.find(images, "top") is None
+    with pytest.raises(HostError, match="layer"):
+        layers.lower(images, "top")
+
+
+def test_the_packages_of_a_snapshot_are_those_that_are_installed():
+    status = (
+        "Package: bash\nStatus: install ok installed\nVersion: 5.2\n\n"
+        "Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n"
+    )
+    assert dict(golden._packages(status)) == {"bash": "5.2"}
