@@ -149,6 +149,7 @@ class Report:
     simulated: str  # which clouds are simulated; empty when none is
     facts: Sequence[tuple[str, str]]
     provenance: Sequence[tuple[str, str]]
+    versions: Sequence[tuple[str, Sequence[tuple[str, str]]]]  # clouds that have the same, and what of each package
     seams: Sequence[str]
     steps: Sequence[StepRow]
     verifications: Sequence[Verification]

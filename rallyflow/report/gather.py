@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from rallyflow.report.figures import Figure
 
 LONGEST_FILE = 200_000  # characters of the workflow file that are shown
-_OURS = ("clouds_yaml", "ledger_id")
-"""What of a cloud is of no use to a reader."""
+_NO_FACTS = ("clouds_yaml", "ledger_id", "versions")
+"""What of a cloud is of no use to a reader, or stands in a list of its own."""
 
 
 def gather(
@@ -58,6 +58,7 @@ def gather(
         ", ".join(dict.fromkeys(simulated)),
         _facts(run, steps, benchmarks),
         _provenance(run, steps),
+        _versions(steps),
         _seams(run, benchmarks),
         timeline.rows(steps),
         verifications,
@@ -160,8 +161,18 @@ def _provenance(run: RunRecord, steps: Sequence[StepRecord]) -> list[tuple[str, 
     rows += _flat("param ", run.params)
     rows += _flat("", run.provenance)
     for name, cloud in clouds(steps).items():
-        rows += _flat(f"{name}: ", {key: value for key, value in cloud.items() if key not in _OURS})
+        rows += _flat(f"{name}: ", {key: value for key, value in cloud.items() if key not in _NO_FACTS})
     return [(key, value) for key, value in rows if value not in ("", "-")]
+
+
+def _versions(steps: Sequence[StepRecord]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the packages of the clouds with their versions, once for all clouds that have the same."""
+    found: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for name, cloud in clouds(steps).items():
+        versions = tuple((str(package), str(version)) for package, version in cloud.get("versions", {}).items())
+        if any(version for _, version in versions):
+            found.setdefault(versions, []).append(name)
+    return [(", ".join(names), list(versions)) for versions, names in found.items()]
 
 
 def _flat(prefix: str, data: Mapping[str, Any]) -> list[tuple[str, str]]:

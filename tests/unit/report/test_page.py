@@ -142,7 +142,8 @@ def test_provenance_names_parameters_versions_and_seed(page):
         "param requests 200",
         "cpu AMD EPYC 7543P",
         "seed 20261122",
-        "cloud: versions nova simulated 1",
+        "What cloud consists of: 2 packages",
+        "nova simulated 1",
     ):
         assert text in words
     assert "rallyflow: 1 name: cloud-bench" in words
