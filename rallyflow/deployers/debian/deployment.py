@@ -151,6 +151,7 @@ def _of_cloud(packages: Mapping[str, Mapping[str, str]], made: Mapping[str, Plan
 _FAMILIES = (
     "keystone",
     "heat",
+    "swift",
     "glance",
     "nova",
     "neutron",
