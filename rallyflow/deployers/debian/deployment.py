@@ -120,6 +120,8 @@ def deploy(inputs: DebianInputs, passwords: Passwords, context: StepContext) -> 
     site = site_of(inputs, passwords, layout, packages[layout.controller.name])
     made = {each.name: plans.plan_for(site, each, inputs.unit_timeout) for each in layout.servers}
     phases.total = phases.done + sum(len(plan.units) for plan in made.values())
+    if len(made) > 1:  # nobody on one server shall take the answer of an old daemon on another
+        work.everywhere(lambda machine: work.halt(machine, made[machine.server.name]))
     started = work.everywhere(lambda machine: work.apply(machine, made[machine.server.name]))
     return Deployed(site, phases.seconds(), started, _of_cloud(packages, made))
 
@@ -149,6 +151,7 @@ def _of_cloud(packages: Mapping[str, Mapping[str, str]], made: Mapping[str, Plan
 _FAMILIES = (
     "keystone",
     "heat",
+    "swift",
     "glance",
     "nova",
     "neutron",
@@ -214,6 +217,11 @@ class _Work:
         if server is self.layout.controller:
             offer(machine, self._schemas(found), dumps)
         return found
+
+    def halt(self, machine: Machine, plan: Plan) -> str:
+        """Stop what differs from a plan on a server."""
+        agent = self._agent(machine, tell=True)
+        return str(agent.do("halt", dump(plan), timeout=self.inputs.unit_timeout)["event"])
 
     def apply(self, machine: Machine, plan: Plan) -> tuple[str, ...]:
         """Bring a server to its plan; returns the daemons that were started."""

@@ -25,6 +25,11 @@ Configured = Literal[
     "linuxbridge",
     "cinder",
     "heat",
+    "swift",
+    "swift-proxy",
+    "swift-account",
+    "swift-container",
+    "swift-object",
     "uwsgi",
     "mariadb",
     "rabbitmq",
@@ -47,6 +52,7 @@ class Services(StepModel):
     """Services that not every cloud has."""
 
     heat: bool = Field(False, description="Orchestration")
+    swift: bool = Field(False, description="Object storage: one device, one replica, in a folder of the controller")
 
 
 class DebianInputs(StepModel):

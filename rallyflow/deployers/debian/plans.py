@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rallyflow.deployers.debian.agent.plan import Databases, Domain, Folder, Identity, Plan, Unit, Wait
 from rallyflow.deployers.debian.layout import Placed, Role
-from rallyflow.deployers.debian.services import heat
+from rallyflow.deployers.debian.services import heat, swift
 from rallyflow.deployers.debian.services.cinder import cinder
 from rallyflow.deployers.debian.services.glance import glance
 from rallyflow.deployers.debian.services.infrastructure import infrastructure
@@ -36,6 +36,10 @@ STOPPED = (
     "cinder-volume",
     "heat-api",
     "heat-engine",
+    "swift-proxy",
+    "swift-account",
+    "swift-container",
+    "swift-object",
 )
 """The packages' own services, in whose place ours run."""
 
@@ -68,6 +72,8 @@ def parts_of(site: Site, server: Placed) -> Parts:
     parts += nova(site, server) + neutron(site, server) + cinder(site, server)
     if Role.CONTROLLER in server.roles and heat.NAME in site.optional:
         parts += heat.heat(site)
+    if Role.CONTROLLER in server.roles and swift.NAME in site.optional:
+        parts += swift.swift(site)
     if Role.CONTROLLER in server.roles:
         parts += Parts(units=(_databases(site, parts.databases), _identity(site, parts), *_hosts(site)))
     return parts
@@ -89,6 +95,8 @@ def _hosts(site: Site) -> tuple[Unit, ...]:
 
 def _identity(site: Site, parts: Parts) -> Identity:
     wants_heat = heat.NAME in site.optional
+    roles = (*(heat.ROLES if wants_heat else ()), *(swift.ROLES if swift.NAME in site.optional else ()))
+    domains = (Domain(heat.DOMAIN, heat.DOMAIN_ADMIN, site.passwords.users["heat"]),) if wants_heat else ()
     return Identity(
         "catalogue",
         "identity",
@@ -97,5 +105,6 @@ def _identity(site: Site, parts: Parts) -> Identity:
         site.passwords.users["admin"],
         site.region,
         parts.accounts,
-        *((heat.ROLES, (Domain(heat.DOMAIN, heat.DOMAIN_ADMIN, site.passwords.users["heat"]),)) if wants_heat else ()),
+        roles,
+        domains,
     )

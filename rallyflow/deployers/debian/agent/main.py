@@ -60,6 +60,15 @@ def _install(text: str) -> None:
     say("installed", packages=installed)
 
 
+def _halt(text: str) -> None:
+    """Stop daemons that are not as a plan has them, and nothing else."""
+    plan = load(text)
+    with _alone():
+        _refuse_another(plan.deployment)
+        Work(plan).stop_what_differs()
+    say("halted")
+
+
 def _apply(text: str) -> None:
     """Bring this server to its plan, and keep that for `start`."""
     plan = load(text)
@@ -159,6 +168,7 @@ def _alone() -> Iterator[None]:
 _VERBS: Mapping[str, Callable[[str], None]] = {
     "facts": _facts,
     "install": _install,
+    "halt": _halt,
     "apply": _apply,
     "start": _start,
     "remove": _remove,

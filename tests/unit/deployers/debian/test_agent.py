@@ -227,3 +227,13 @@ def test_daemons_that_are_not_wanted_any_more_end(server, plan):
     server.apply(replace(plan, units=tuple(unit for unit in plan.units if unit.name != "idle")))
     assert server.pids("idle") == []
     assert server.pids("web")
+
+
+def test_halting_stops_what_differs_and_changes_nothing_else(server, plan):
+    server.apply(plan)
+    idle = server.pids("idle")
+    code, events = server.run("halt", dump(with_content(plan, "/etc/web.conf", "two\n")))
+    assert (code, events[-1]["event"]) == (0, "halted")
+    assert server.pids("web") == []
+    assert server.pids("idle") == idle
+    assert (server.root / "etc/web.conf").read_text() == "one\n"

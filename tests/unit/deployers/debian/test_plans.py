@@ -100,6 +100,15 @@ def test_heat_comes_when_it_is_wanted():
     assert load(dump(wanted)).units[-1] == wanted.units[-1]
 
 
+def test_swift_comes_when_it_is_wanted():
+    without, wanted = plans(site())["ctl"], plans(site(optional=frozenset({"swift"})))["ctl"]
+    daemons = {unit.name for unit in wanted.units if isinstance(unit, Daemon)} - {unit.name for unit in without.units}
+    assert daemons == {"swift-proxy", "swift-account", "swift-container", "swift-object"}
+    assert [account.type for unit in wanted.units if unit.name == "catalogue" for account in unit.accounts][-1] == (
+        "object-store"
+    )
+
+
 def test_every_unit_comes_after_units_of_its_own_server_and_none_waits_for_itself():
     for plan in plans(site()).values():
         names = [unit.name for unit in plan.units]
@@ -112,7 +121,7 @@ def test_every_unit_comes_after_units_of_its_own_server_and_none_waits_for_itsel
 
 
 def test_every_unit_belongs_to_a_phase_and_every_daemon_says_when_it_is_ready():
-    for plan in [*plans(site(optional=frozenset({"heat"}))).values(), *plans(site(driver="libvirt")).values()]:
+    for plan in [*plans(site(optional=frozenset({"heat", "swift"}))).values(), *plans(site(driver="libvirt")).values()]:
         for unit in plan.units:
             assert unit.phase in PHASES
             if isinstance(unit, Daemon) and unit.name != "virtlogd":  # libvirtd speaks for it
