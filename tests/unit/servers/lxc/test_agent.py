@@ -272,3 +272,19 @@ def test_the_packages_of_a_snapshot_are_those_that_are_installed():
         "Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n"
     )
     assert dict(golden._packages(status)) == {"bash": "5.2"}
+
+
+def test_links_of_a_container_lead_to_its_own_files_and_never_to_those_of_the_host(tmp_path):
+    outside = tmp_path / "outside"
+    root = tmp_path / "rootfs"
+    for folder in (outside, root / "home/root/.ssh", root / "etc"):
+        folder.mkdir(parents=True)
+    (root / "root").symlink_to("/home/root")
+    (root / "etc/ssh").symlink_to(f"../../../..{outside}")
+    (root / "etc/resolv.conf").symlink_to("/run/resolv.conf")
+    (root / "round").symlink_to("round")
+    assert golden._inside(root, "root/.ssh/authorized_keys") == root / "home/root/.ssh/authorized_keys"
+    assert golden._inside(root, "etc/ssh/key") == root / str(outside).lstrip("/") / "key"
+    assert golden._inside(root, "etc/resolv.conf") == root / "etc/resolv.conf"
+    with pytest.raises(HostError, match="circle"):
+        golden._inside(root, "round/key")
