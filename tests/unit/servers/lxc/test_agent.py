@@ -227,6 +227,34 @@ def test_an_image_that_something_stands_on_is_not_removed(images):
     assert layers.named(images) == {}
 
 
+def test_an_image_is_used_by_containers_that_were_made_by_another_path_to_it(images, tmp_path):
+    use(images, "top")
+    (tmp_path / "link").symlink_to(images)
+    for same in (str(tmp_path / "link"), f"{images}/../images"):
+        assert layers.prune(same) == []
+        with pytest.raises(HostError, match="rf-one"):
+            layers.remove(same, "top")
+
+
+def test_an_image_on_which_another_is_being_made_is_not_removed_and_nobody_waits_for_it(images):
+    with layers.making(images, "new", "top") as folder:
+        (folder / "rootfs").mkdir()
+        assert layers.prune(images) == []
+        for digest in ("top", "new"):
+            with pytest.raises(HostError, match="being made"):
+                layers.remove(images, digest)
+        layers.describe(folder, "new", "top", release="bookworm")
+    assert layers.lower(images, "new").startswith(f"{images}/new/rootfs:{images}/top/rootfs:")
+
+
+def test_what_is_not_ours_among_the_images_is_neither_read_nor_removed(images):
+    layers.name(images, "image.json", "base")  # a name that a file of ours has
+    Path(images, "lost+found", "rootfs").mkdir(parents=True)
+    assert [each["digest"] for each in layers.listed(images)] == ["base", "top"]
+    assert [gone["digest"] for gone in layers.prune(images)] == ["top"]
+    assert Path(images, "lost+found", "rootfs").is_dir()
+
+
 def test_pruning_keeps_what_has_a_name_or_is_used(images):
     layers.name(images, "golden", "top")
     assert layers.prune(images) == []

@@ -23,7 +23,7 @@ def build(images: str, digest: str, recipe: Mapping[str, Any]) -> bool:
 
     The recipe has `parent` (a digest, or nothing for a base), `release`, `packages`, `seed`, `init` and `mirror`.
     """
-    with layers.making(images, digest) as folder:
+    with layers.making(images, digest, recipe["parent"]) as folder:
         if folder is None:
             return False
         lower = layers.lower(images, recipe["parent"])
@@ -86,7 +86,7 @@ def _run(folder: Path, release: str) -> None:
 
 def unpack(images: str, digest: str, about: Mapping[str, Any]) -> None:
     """Make a layer from another host's, which comes as a tar file on the input after the call."""
-    with layers.making(images, digest) as folder:
+    with layers.making(images, digest, about["parent"]) as folder:
         if folder is None:
             return
         command = ["tar", "-C", str(folder), *TAR, "-xf", "-"]

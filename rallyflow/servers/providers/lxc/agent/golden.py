@@ -27,6 +27,11 @@ def snapshot(container: str, images: str, word: str, *, force: bool) -> dict[str
         before = layers.named(images).get(host.checked(word))
         if before and not force:
             raise HostError(f"there is an image {word!r} already", hint="--force replaces it", kind="used")
+        if not layers.are_same(known["images"], images):
+            raise HostError(
+                f"the layers below {container} are in {known['images']}, and the new one would be in {images}",
+                hint="set RALLYFLOW_CACHE as it was when the container was made",
+            )
         about = _stopped(known, images, lock)
         layers.name(images, word, about["digest"])
     if before:
@@ -49,11 +54,6 @@ def _stopped(known: dict[str, Any], images: str, lock: int) -> dict[str, Any]:
 
 
 def _copied(known: dict[str, Any], images: str) -> dict[str, Any]:
-    if known["images"] != images:
-        raise HostError(
-            f"the layers below {known['name']} are in {known['images']}, and the new one would be in {images}",
-            hint="set RALLYFLOW_CACHE as it was when the container was made",
-        )
     digest = f"golden-{secrets.token_hex(8)}"
     upper = host.CONTAINERS / known["name"] / "upper"
     with layers.making(images, digest) as folder:
