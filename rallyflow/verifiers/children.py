@@ -21,6 +21,7 @@ from rallyflow.errors import PermanentError
 _LOOK = 0.1  # seconds between two looks at the time and the wish to stop
 _DRAINED = 3.0  # seconds that the last output may take to be read
 _KEPT_LINES = 60
+_LONGEST_LINE = 1 << 16  # bytes; a longer one is passed on in pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +173,14 @@ def _reader(
     return threading.Thread(target=work, daemon=True)
 
 
+def lines_of(source: BinaryIO) -> Iterator[str]:
+    """Give what a stream says line by line, without line ends, however long a line gets."""
+    while raw := source.readline(_LONGEST_LINE):
+        yield raw.decode(errors="replace").rstrip()
+
+
 def _say(source: BinaryIO, lines: deque[str], said: Callable[[str], None]) -> None:
-    for raw in source:
-        line = raw.decode(errors="replace").rstrip()
+    for line in lines_of(source):
         if line:
             lines.append(line)
             said(line)

@@ -16,7 +16,7 @@ from rallyflow.model.step import OnResume, Outcome, Progress, StepContext, StepM
 from rallyflow.model.values import Cloud, Servers
 from rallyflow.verifiers.booking import outcome
 from rallyflow.verifiers.case import Case, summary, totals
-from rallyflow.verifiers.children import Command, Ended, Limits, run
+from rallyflow.verifiers.children import Command, Ended, Limits, lines_of, run
 from rallyflow.verifiers.formats import read_results
 from rallyflow.verifiers.forms import Listed, Seconds
 from rallyflow.verifiers.lists import Reasons, ReasonsOrFile, judged, reasons_of
@@ -99,8 +99,7 @@ class Stream:
 
     def log(self, source: BinaryIO) -> None:
         """Take it for lines."""
-        for raw in source:
-            line = raw.decode(errors="replace").rstrip()
+        for line in lines_of(source):
             self._context.log.info("%s", line)
             self.last = [*self.last, line][-_NAMED_LINES:]
 

@@ -16,7 +16,7 @@ from rallyflow.model.states import StepState
 from rallyflow.model.step import OnResume, Outcome, Progress, StepContext, StepModel
 from rallyflow.model.values import Cloud, Servers
 from rallyflow.verifiers.case import Case, CaseState, totals
-from rallyflow.verifiers.children import Command, Limits, run
+from rallyflow.verifiers.children import Command, Limits, lines_of, run
 from rallyflow.verifiers.command import Stream, concluded
 from rallyflow.verifiers.environment import Environment, Interrupted, environment
 from rallyflow.verifiers.formats import read_results
@@ -107,8 +107,7 @@ class _Lines(Stream):
         self.ended: set[str] = set()
 
     def log(self, source: BinaryIO) -> None:
-        for raw in source:
-            line = raw.decode(errors="replace").rstrip()
+        for line in lines_of(source):
             self._context.log.info("%s", line)
             self.last = [*self.last, line][-3:] if line else self.last
             if found := _PROGRESS.match(line):

@@ -11,7 +11,7 @@ import pytest
 
 from rallyflow.errors import PermanentError
 from rallyflow.processes import alive, is_acted_for
-from rallyflow.verifiers.children import Command, Limits, clean_environment, run
+from rallyflow.verifiers.children import Command, Limits, clean_environment, lines_of, run
 
 
 def shell(tmp_path, text, **more):
@@ -22,6 +22,15 @@ def test_output_and_errors_are_read_and_the_exit_code_is_told(tmp_path):
     out, lines = [], []
     ended = run(shell(tmp_path, "echo out; echo err >&2; exit 3"), lambda s: out.append(s.read()), lines.append)
     assert (out, lines, ended.code, ended.cut, list(ended.lines)) == ([b"out\n"], ["err"], 3, "", ["err"])
+
+
+def test_a_line_without_an_end_is_read_in_pieces(tmp_path):
+    pieces, errors = [], []
+    text = "head -c 300000 /dev/zero | tr '\\0' x; head -c 300000 /dev/zero | tr '\\0' y >&2"
+    run(shell(tmp_path, text), lambda s: pieces.extend(lines_of(s)), errors.append)
+    for found, letter in ((pieces, "x"), (errors, "y")):
+        assert "".join(found) == letter * 300_000
+        assert max(map(len, found)) == 65_536
 
 
 def test_a_signal_is_told_as_one(tmp_path):
