@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from logging import Logger
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from rallyflow.verifiers.case import Case, CaseState, split_tags
 
 _LONGEST_FILE = 10_000_000  # bytes
 _SET = "set="
+_SHOWN = 5
 API = ("compute", "identity", "image", "network", "object_storage", "volume")
 
 
@@ -57,6 +59,11 @@ class Reasons:
         if name in self.exact:
             return self.exact[name]
         return next((reason for pattern, reason in self.patterns if pattern.search(name)), None)
+
+    def without_tests(self, names: Collection[str]) -> list[str]:
+        """Return the names and patterns that are about none of some tests."""
+        about = {pattern.pattern for pattern, _ in self.patterns if any(pattern.search(name) for name in names)}
+        return [key for key in self.exact if key not in about and key not in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,15 @@ def judged(case: Case, xfail: Reasons) -> Case:
     if case.state is CaseState.PASSED:
         return replace(case, state=CaseState.UXSUCCESS, message=f"it was expected to fail: {reason}")
     return case
+
+
+def all_judged(cases: Sequence[Case], xfail: Reasons, log: Logger) -> list[Case]:
+    """Return tests as they count when some are expected to fail; the log names what is expected of none of them."""
+    idle = xfail.without_tests({case.name for case in cases})
+    if idle:
+        shown = ", ".join(idle[:_SHOWN]) + (", ..." if len(idle) > _SHOWN else "")
+        log.warning("%d of %d in `xfail` are about no test that ran: %s", len(idle), len(xfail.exact), shown)
+    return [judged(case, xfail) for case in cases]
 
 
 def read_names(path: Path) -> list[str]:

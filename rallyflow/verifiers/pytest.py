@@ -21,7 +21,7 @@ from rallyflow.verifiers.command import Stream, concluded
 from rallyflow.verifiers.environment import Environment, Interrupted, environment
 from rallyflow.verifiers.formats import read_results
 from rallyflow.verifiers.forms import Listed, Seconds
-from rallyflow.verifiers.lists import Reasons, ReasonsOrFile, judged, reasons_of
+from rallyflow.verifiers.lists import Reasons, ReasonsOrFile, all_judged, reasons_of
 from rallyflow.verifiers.surroundings import surroundings
 from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
 
@@ -77,7 +77,7 @@ class PytestStep(Verifier[PytestInputs]):
         if ended.cut:
             cases = _without_the_last(cases, len(stream.ended))
         versions = {name: version for name, version in made.packages.items() if name.startswith("pytest")}
-        return concluded([judged(case, expected) for case in cases], ended, stream.last, context, versions)
+        return concluded(all_judged(cases, expected, context.log), ended, stream.last, context, versions)
 
 
 _NOTHING = 5

@@ -94,7 +94,8 @@ def test_expected_failures_count_as_such(cli, runner):
     assert tests["suite.a"]["state"] == "xfail"
     assert tests["suite.a"]["message"].startswith("bug 1: ")
     assert tests["suite.b"]["state"] == "uxsuccess"
-    assert cli.run("apply", workflow(cli, runner(a="fail"), "xfail: {suite.a: bug 1}\n")).returncode == 0
+    assert cli.run("apply", workflow(cli, runner(a="fail"), "xfail: {suite.a: bug 1, suite.z: old}\n")).returncode == 0
+    assert "1 of 2 in `xfail` are about no test that ran: suite.z" in cli.ok("logs", "@latest", "tests")
 
 
 def test_a_runner_that_dies_leaves_its_test_without_a_result(cli, runner):

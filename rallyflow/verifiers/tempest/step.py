@@ -20,7 +20,7 @@ from rallyflow.verifiers.booking import outcome
 from rallyflow.verifiers.case import Case, CaseState, totals
 from rallyflow.verifiers.earlier import failed_of
 from rallyflow.verifiers.environment import Environment, Interrupted
-from rallyflow.verifiers.lists import Listed, Reasons, Selection, judged, read_names, reasons_of, select
+from rallyflow.verifiers.lists import Listed, Reasons, Selection, all_judged, judged, read_names, reasons_of, select
 from rallyflow.verifiers.rerunning import again, merged
 from rallyflow.verifiers.tempest.choosing import choose
 from rallyflow.verifiers.tempest.conf import Account, compose, render
@@ -95,7 +95,7 @@ def _verify(inputs: TempestInputs, context: StepContext, made: Environment, list
     context.log.info("%d of %d tests run, %d are skipped", len(chosen.run), len(tests), len(chosen.skipped))
     options = Options(inputs.concurrency, deadline, inputs.test_timeout)
     cases, cut = _run(tempest, chosen.run, options, inputs.rerun_failed, _Watch(context, lists.xfail, len(chosen.run)))
-    judgements = [judged(case, lists.xfail) for case in cases]
+    judgements = all_judged(cases, lists.xfail, context.log)
     skipped = [Case(test.name, CaseState.SKIPPED, message=reason, tags=test.tags) for test, reason in chosen.skipped]
     versions = {name: version for name, version in made.packages.items() if name == "tempest" or "plugin" in name}
     return outcome([*judgements, *skipped], context, versions, cut=cut)

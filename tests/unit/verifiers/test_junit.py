@@ -52,6 +52,14 @@ def test_a_testsuite_alone_and_names_with_namespaces_are_read():
     assert [case.name for case in cases_of(text)] == ["a"]
 
 
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59", "0001-01-01T00:00:00", "1960-01-01T00:00:00", "today"])
+def test_a_time_that_cannot_be_meant_is_unknown_and_a_name_without_end_is_cut(moment):
+    text = f'<testsuite timestamp="{moment}"><testcase name="{"n" * 3_000_000}" time="1e300"/></testsuite>'
+    (case,) = cases_of(text)
+    assert (case.started_ns, case.duration_ns) == (0, 0)
+    assert 2_000 <= len(case.name) < 2_100
+
+
 @pytest.mark.parametrize("text", [BOMB, OUTSIDE])
 def test_document_types_and_entities_are_refused(text):
     with pytest.raises(ResultsUnreadable, match="document type"):
