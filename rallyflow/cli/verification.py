@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rallyflow.cli.options import completing, home_option, json_option, open_reader, workers_option
-from rallyflow.cli.output import colour, print_json, print_table, say
+from rallyflow.cli.output import colour, print_json, print_table, printable, say
 from rallyflow.errors import Exit, UsageError
 from rallyflow.settings import Home
 from rallyflow.units import format_duration
@@ -88,7 +88,7 @@ def _show(each: Loaded, *, detailed: bool, everything: bool, sort_by: str) -> No
         print(f"with          {name} {version}")
     print(f"tests         {_counted(each)}")
     if each.step.reason:
-        print(f"outcome       {each.step.reason}")
+        print(f"outcome       {printable(each.step.reason)}")
     shown = (
         list(each.tests) if everything else [test for test in each.tests if test.state != "passed" or test.attempts > 1]
     )
@@ -112,7 +112,9 @@ def _show(each: Loaded, *, detailed: bool, everything: bool, sort_by: str) -> No
 def _show_details(each: Loaded) -> None:
     for test in each.tests:
         if test.detail and test.state in ("failed", "errored"):
-            print(f"\n{colour(test.name, 'bold')}\n{test.detail.rstrip()}")
+            print(f"\n{colour(printable(test.name), 'bold')}")
+            for line in test.detail.rstrip().expandtabs().splitlines():
+                print(printable(line))
 
 
 @command.command("report", short_help="write verifications as HTML, JSON or JUnit")
