@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rallyflow.servers.providers.lxc.agent import configs, firewall, golden, host, layers, sources
+from rallyflow.servers.providers.lxc.agent import building, configs, firewall, golden, host, layers, needs, sources
 from rallyflow.servers.providers.lxc.agent.trouble import HostError
 
 DEB822 = """
@@ -300,6 +300,34 @@ def test_the_packages_of_a_snapshot_are_those_that_are_installed():
         "Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n"
     )
     assert dict(golden._packages(status)) == {"bash": "5.2"}
+
+
+@pytest.mark.parametrize("name", ["a b", "a:b", "a,b", "a\\b"])
+def test_a_folder_that_overlay_cannot_use_is_told_before_anything_is_built(tmp_path, name):
+    (told,) = needs._folder(str(tmp_path / name / "images"))
+    assert name in told["what"]
+    assert "RALLYFLOW_CACHE" in told["hint"]
+
+
+def test_a_file_where_images_are_to_be_is_told(tmp_path):
+    (tmp_path / "images").touch()
+    (told,) = needs._folder(str(tmp_path / "images"))
+    assert "is no folder" in told["what"]
+    assert not list(needs._folder(str(tmp_path / "not" / "yet")))
+
+
+def test_too_little_space_for_an_image_comes_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "free_bytes", lambda folder: 1 << 20 if folder == tmp_path else 1 << 40)
+    (told,) = needs._space(str(tmp_path), {"build": True, "memory": 0})
+    assert "1 MiB left" in told["what"]
+    assert "images --unused" in told["hint"]
+
+
+def test_of_a_build_that_fails_the_errors_are_told_if_it_says_which_they_are():
+    assert building._errors(["Reading package lists...", "E: Unable to locate package x"]) == [
+        "E: Unable to locate package x"
+    ]
+    assert building._errors(["out of luck"]) == ["out of luck"]
 
 
 def test_links_of_a_container_lead_to_its_own_files_and_never_to_those_of_the_host(tmp_path):

@@ -78,10 +78,15 @@ def _run(folder: Path, release: str) -> None:
             last = [*last, line.rstrip()][-_LAST:]
     if process.returncode:
         raise HostError(
-            f"the image can't be built (exit code {process.returncode}): {' | '.join(last)}",
+            f"the image can't be built (exit code {process.returncode}): {' | '.join(_errors(last))}",
             hint="the whole output is in the step's log; has this host a way to its Debian mirror?",
             kind="transient",
         )
+
+
+def _errors(last: list[str]) -> list[str]:
+    """Return what apt and debootstrap call errors among the last lines; all of these, when that is nothing."""
+    return [line for line in last if line.startswith("E: ")] or last
 
 
 def unpack(images: str, digest: str, about: Mapping[str, Any]) -> None:

@@ -14,6 +14,8 @@ from rallyflow.servers.providers.lxc.agent import host
 from rallyflow.servers.providers.lxc.agent.trouble import HostError
 
 ABOUT = "image.json"
+NOT_IN_PATHS = ":,\\ \n"
+"""What overlay, or LXC's configuration, takes for something else than a part of a path."""
 _NAMES = "names"
 _DEEPEST = 100
 
@@ -38,7 +40,7 @@ def lower(images: str, digest: str) -> str:
     if chain is None:
         raise HostError(f"the image {digest} is not on this host, or a layer of it is missing", kind="missing")
     folders = [str(Path(images, each["digest"], "rootfs")) for each in chain]
-    if any(sign in images for sign in ":,\\ "):
+    if any(sign in images for sign in NOT_IN_PATHS):
         raise HostError(f"overlay can't use a folder with such a name: {images}", hint="set RALLYFLOW_CACHE")
     return ":".join(folders)
 
