@@ -48,6 +48,7 @@ class Making:
         Raises one error that names each container that could not be made.
         """
         layout, networks = self._network()
+        keys.login_key(self._folder)  # before hosts are worked on at a time: each would make one of its own
         found: dict[str, str] = {}
         errors: list[StepError] = []
         for keys_of_host, errors_of_host in at_once(
@@ -166,7 +167,6 @@ class Making:
         }
 
     def _servers(self, layout: Layout, networks: Sequence[Network], host_keys: Mapping[str, str]) -> tuple[Server, ...]:
-        keys.login_key(self._folder)
         book = HostKeyBook(self._folder / "known_hosts")
         servers = []
         for place in layout.places:
