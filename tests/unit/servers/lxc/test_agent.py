@@ -177,6 +177,14 @@ def test_a_name_that_could_lead_elsewhere_is_refused(name):
         host.checked(name)
 
 
+def test_files_of_containers_and_images_are_nobody_elses(tmp_path):
+    (tmp_path / "open").mkdir(mode=0o755)
+    for folder in (tmp_path / "open", tmp_path / "images"):
+        with layers.making(str(folder), "new"):
+            assert folder.stat().st_mode & 0o777 == 0o700
+            (folder / ".new.making" / "rootfs").mkdir()
+
+
 def test_a_file_that_a_crash_has_cut_off_counts_as_missing(tmp_path):
     file = tmp_path / "server.json"
     assert host.read_json(file) is None

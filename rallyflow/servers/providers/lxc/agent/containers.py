@@ -26,6 +26,7 @@ def create(images: str, servers: Sequence[Mapping[str, Any]], keys: Mapping[str,
     `keys` are the host keys by name, each `private` and `public`, for those that have to be made. Returns for each
     name `host_key`, the public key that it has, or `error`.
     """
+    host.private(host.CONTAINERS)
     return _each([server["name"] for server in servers], lambda at, lock: _create(images, servers[at], keys, lock))
 
 

@@ -84,7 +84,9 @@ def can_be_name(name: str) -> bool:
 def checked(name: str) -> str:
     """Return a name that may become a part of a path; HostError for any other."""
     if not can_be_name(name):
-        raise HostError(f"{name!r} can't be a name")
+        raise HostError(
+            f"{name!r} can't be a name", hint="names have letters, digits, dots, hyphens and underscores, at most 200"
+        )
     return name
 
 
@@ -153,6 +155,17 @@ def write_file(file: Path, text: str, mode: int = 0o644) -> None:
         stream.flush()
         os.fsync(descriptor)
     temporary.replace(file)
+
+
+def private(folder: Path) -> Path:
+    """Make a folder that only root can enter, if it is not there, and see to it that it is one.
+
+    In a container's files there are programs with the rights of root, and what its own users must not see.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+    return folder
 
 
 def remove_tree(folder: Path) -> None:

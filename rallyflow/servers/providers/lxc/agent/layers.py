@@ -52,7 +52,7 @@ def making(images: str, digest: str, parent: str = "") -> Iterator[Path | None]:
     Nobody removes the layer below it, `parent`, meanwhile. What a maker that was killed has left of the same layer is
     removed first.
     """
-    store = Path(images)
+    store = host.private(Path(images))
     with (
         host.locked(host.checked(digest), folder=store / "locks", waiting=f"waiting: another makes image {digest}"),
         claiming(images, parent) if parent else contextlib.nullcontext(),
