@@ -72,6 +72,38 @@ def test_a_command_may_say_something_before_it_ends(tmp_path):
     assert (ended.cut, out) == ("timeout", [b"ready\nbye\n"])
 
 
+DAEMON = "setsid sleep 1000 >/dev/null 2>&1 & echo $!; trap '' INT TERM"
+
+
+@pytest.mark.parametrize("then", ["exit 0", "kill -9 $$", "sleep 1000"])
+def test_what_has_left_the_group_of_a_command_ends_with_it(tmp_path, then):
+    out = []
+    run(
+        shell(tmp_path, f"{DAEMON}; sleep 0.2; {then}"),
+        lambda s: out.extend(s.read().split()),
+        limits=Limits(seconds=1.0, grace=0.1),
+    )
+    assert len(out) == 1
+    assert not alive(int(out[0]))
+
+
+def test_what_has_left_the_group_ends_with_the_process_that_wanted_the_command(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from rallyflow.verifiers.children import *;"
+        f"run(Command(['/bin/sh', '-c', {DAEMON + '; sleep 1000'!r}], Path(sys.argv[1])),"
+        "    lambda s: [print(line.decode(), flush=True) for line in s])"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    daemon = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 30
+    while alive(daemon):
+        assert time.monotonic() < deadline, "it outlives the guardian of its keeper"
+        time.sleep(0.01)
+
+
 def test_a_wish_to_stop_ends_a_command(tmp_path):
     stop = threading.Event()
     stop.set()
