@@ -167,6 +167,7 @@ def report_command(
     "--max-new-failures", default=0, show_default=True, type=click.IntRange(0), help="How many are no regression"
 )
 @click.option("--max-slower", type=click.IntRange(0), help="How many slower tests are no regression  [default: any]")
+@click.option("--max-gone", type=click.IntRange(0), help="How many missing tests are no regression  [default: any]")
 @_formats
 @home_option
 @json_option
@@ -176,6 +177,7 @@ def compare_command(  # noqa: PLR0913, PLR0917 - one argument for each option
     min_difference: float,
     max_new_failures: int,
     max_slower: int | None,
+    max_gone: int | None,
     html: Path | None,
     to_json: Path | None,
     home: str | None,
@@ -192,7 +194,7 @@ def compare_command(  # noqa: PLR0913, PLR0917 - one argument for each option
     found = _loaded(open_reader(Home.find(home)), places)
     if len(found) < 2:
         raise UsageError("one verification can't be compared", hint="name two or more, as RUN or RUN:STEP")
-    tolerance = Tolerance(threshold, min_difference, max_new_failures, max_slower)
+    tolerance = Tolerance(threshold, min_difference, max_new_failures, max_slower, max_gone)
     compared = compare([each.tests for each in found], tolerance)
     _write(found, compared, html, to_json)
     if as_json:

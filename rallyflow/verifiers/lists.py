@@ -91,6 +91,18 @@ def select(tests: Iterable[Listed], patterns: Sequence[str], load: Collection[st
     return Selection([test for test in chosen if test.name not in names], skipped)
 
 
+def idle(tests: Sequence[Listed], patterns: Sequence[str], load: Collection[str] | None) -> list[str]:
+    """Return the patterns that no test matches, and the names in a list to load that no test has."""
+    names = {test.name for test in tests}
+    missing = [name for name in load or () if split_tags(name)[0] not in names]
+    return [pattern for pattern in patterns if not any(map(_matcher(pattern), tests))] + missing
+
+
+def shown(words: Sequence[str]) -> str:
+    """Return the first of many words."""
+    return ", ".join(words[:_SHOWN]) + (", ..." if len(words) > _SHOWN else "")
+
+
 def _chosen(test: Listed, patterns: Sequence[str]) -> bool:
     return any(_matcher(pattern)(test) for pattern in patterns)
 
@@ -134,10 +146,9 @@ def judged(case: Case, xfail: Reasons) -> Case:
 
 def all_judged(cases: Sequence[Case], xfail: Reasons, log: Logger) -> list[Case]:
     """Return tests as they count when some are expected to fail; the log names what is expected of none of them."""
-    idle = xfail.without_tests({case.name for case in cases})
-    if idle:
-        shown = ", ".join(idle[:_SHOWN]) + (", ..." if len(idle) > _SHOWN else "")
-        log.warning("%d of %d in `xfail` are about no test that ran: %s", len(idle), len(xfail.exact), shown)
+    unused = xfail.without_tests({case.name for case in cases})
+    if unused:
+        log.warning("%d of %d in `xfail` are about no test that ran: %s", len(unused), len(xfail.exact), shown(unused))
     return [judged(case, xfail) for case in cases]
 
 

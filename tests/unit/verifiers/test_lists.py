@@ -9,7 +9,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from rallyflow.errors import NoTests, TestListUnreadable
 from rallyflow.verifiers.case import Case, CaseState, summary, totals
-from rallyflow.verifiers.lists import Listed, Pattern, Reasons, all_judged, judged, read_names, read_reasons, select
+from rallyflow.verifiers.lists import (
+    Listed,
+    Pattern,
+    Reasons,
+    all_judged,
+    idle,
+    judged,
+    read_names,
+    read_reasons,
+    select,
+    shown,
+)
 from rallyflow.verifiers.rerunning import again, merged
 from rallyflow.verifiers.tempest.program import completed
 
@@ -53,6 +64,12 @@ def test_patterns_add_up_and_a_list_narrows():
     assert names("set=volume", "test_boot") == ["test_boot", "test_make"]
     assert names(load=["tempest.api.volume.V.test_make", "unknown"]) == ["test_make"]
     assert names("set=compute", load=[f"tempest.api.compute.servers.S.test_boot[{ID}]"]) == ["test_boot"]
+
+
+def test_what_chooses_nothing_beside_what_does_is_known():
+    known = f"tempest.api.compute.servers.S.test_boot[{ID}]"
+    assert idle(TESTS, ["set=volume", "set=smok", "typo"], [known, "no.such"]) == ["set=smok", "typo", "no.such"]
+    assert shown([str(number) for number in range(7)]) == "0, 1, 2, 3, 4, ..."
 
 
 def test_nothing_chosen_says_what_there_is():
