@@ -38,6 +38,14 @@ def _package(text: str) -> str:
     return text
 
 
+def _network(network: IPv4Network) -> IPv4Network:
+    """Refuse networks in which nothing can have an address; IPv4Network alone would let them pass."""
+    for what in ("multicast", "reserved", "loopback", "unspecified", "link_local"):
+        if getattr(network, f"is_{what}"):
+            raise ValueError(f"no server can be in {network}: its addresses are {what.replace('_', '-')}")
+    return network
+
+
 class LxcServer(StepModel):
     """One container, or several of one kind."""
 
@@ -82,7 +90,7 @@ class LxcInputs(StepModel):
         None, ge=_LEAST_CPUS, le=_MOST_CPUS, description="Processors' worth of time of each container; default: all"
     )
     memory: Size | None = Field(None, ge=_LEAST_MEMORY, description="At most, of each container; default: all")
-    network: IPv4Network | None = Field(
+    network: Annotated[IPv4Network, AfterValidator(_network)] | None = Field(
         None, description="Their L3 network, such as 10.1.0.0/24; default: a free one of 10.213.0.0/16"
     )
     underlay: str = Field(
