@@ -221,6 +221,18 @@ def test_an_image_is_its_layers_the_uppermost_first(images):
         assert folder is None  # somebody has made it
 
 
+def test_more_layers_than_overlay_takes_are_refused_and_none_is_left_out(images):
+    parent = "top"
+    for number in range(120):
+        with layers.making(images, digest := f"layer-{number}", parent) as folder:
+            (folder / "rootfs").mkdir()
+            host.write_json(folder / layers.ABOUT, {"digest": digest, "parent": parent})
+        parent = digest
+    assert len(layers.find(images, parent)) == 122
+    with pytest.raises(HostError, match="122 layers"):
+        layers.lower(images, parent)
+
+
 def test_an_image_that_something_stands_on_is_not_removed(images):
     layers.name(images, "golden", "top")
     with pytest.raises(HostError, match="top"):

@@ -32,29 +32,30 @@ def snapshot(container: str, images: str, word: str, *, force: bool) -> dict[str
                 f"the layers below {container} are in {known['images']}, and the new one would be in {images}",
                 hint="set RALLYFLOW_CACHE as it was when the container was made",
             )
-        about = _stopped(known, images, lock)
+        digest = f"golden-{secrets.token_hex(8)}"
+        layers.stacked(images, [digest, *(each["digest"] for each in layers.find(images, known["image"]) or ())])
+        about = _stopped(known, images, digest, lock)
         layers.name(images, word, about["digest"])
     if before:
         _drop(images, before)
     return about
 
 
-def _stopped(known: dict[str, Any], images: str, lock: int) -> dict[str, Any]:
+def _stopped(known: dict[str, Any], images: str, digest: str, lock: int) -> dict[str, Any]:
     name = known["name"]
     ran = containers.is_running(name)
     if ran:
         host.say(f"stopping {name}")
         containers.stop(name)
     try:
-        return _copied(known, images)
+        return _copied(known, images, digest)
     finally:
         if ran:
             host.say(f"starting {name} again")
             containers.start(name, lock)
 
 
-def _copied(known: dict[str, Any], images: str) -> dict[str, Any]:
-    digest = f"golden-{secrets.token_hex(8)}"
+def _copied(known: dict[str, Any], images: str, digest: str) -> dict[str, Any]:
     upper = host.CONTAINERS / known["name"] / "upper"
     with layers.making(images, digest) as folder:
         if folder is None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,15 @@ ABOUT = "image.json"
 NOT_IN_PATHS = ":,\\ \n"
 """What overlay, or LXC's configuration, takes for something else than a part of a path."""
 _NAMES = "names"
-_DEEPEST = 100
+_LONGEST = 3700  # characters: one page of memory has to hold them, with the container's own two folders
 
 
 def find(images: str, digest: str) -> list[dict[str, Any]] | None:
     """Return what is known of an image and of the layers below it, the uppermost first; None when one is missing."""
     chain: list[dict[str, Any]] = []
-    while digest and len(chain) < _DEEPEST:
+    while digest:
         about = _about(Path(images), digest)
-        if about is None:
+        if about is None or about in chain:
             return None
         chain.append(about)
         digest = about["parent"]
@@ -39,10 +39,20 @@ def lower(images: str, digest: str) -> str:
     chain = find(images, digest)
     if chain is None:
         raise HostError(f"the image {digest} is not on this host, or a layer of it is missing", kind="missing")
-    folders = [str(Path(images, each["digest"], "rootfs")) for each in chain]
+    return stacked(images, [each["digest"] for each in chain])
+
+
+def stacked(images: str, digests: Sequence[str]) -> str:
+    """Return layers as overlay takes them; HostError when it can't."""
+    text = ":".join(str(Path(images, digest, "rootfs")) for digest in digests)
     if any(sign in images for sign in NOT_IN_PATHS):
         raise HostError(f"overlay can't use a folder with such a name: {images}", hint="set RALLYFLOW_CACHE")
-    return ":".join(folders)
+    if len(text) > _LONGEST:
+        raise HostError(
+            f"{len(digests)} layers on top of each other, in {images}, are more than overlay takes",
+            hint="begin anew from `packages` and `seed`, or set RALLYFLOW_CACHE to a folder with a shorter name",
+        )
+    return text
 
 
 @contextlib.contextmanager
