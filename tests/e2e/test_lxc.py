@@ -263,6 +263,19 @@ def test_containers_of_a_run_whose_journal_is_lost_are_found_by_their_names(cli,
     assert cli.json("resources") == []
 
 
+def test_containers_of_a_run_that_goes_on_in_another_home_are_left_alone(cli, cli_in, tmp_path):
+    going = cli.start("apply", cli.workflow(steps("count: 1", "while [ ! -e /root/go ]; do sleep 0.1; done")))
+    cli.until(going, "SELECT 1 FROM step WHERE id = 'work' AND state = 'running'")
+    ((run,),) = cli.query("SELECT id FROM run")
+    other = cli_in(tmp_path / "other")
+    other.directory.mkdir()
+    shown = other.json("cleanup", "--lxc", "--run", run)
+    assert (shown["live"], shown["found"], shown["removed"]) == ([run], [], 0)
+    cli.ok("cancel", run)
+    going.wait()
+    assert other.json("cleanup", "--lxc", "--run", run)["found"] == []
+
+
 def test_a_container_can_have_systemd_and_a_name_as_long_as_names_get(cli):
     name = "s" * 40
     kinds = f"servers: [{{name: {name}}}], init: systemd, packages: [cron]"

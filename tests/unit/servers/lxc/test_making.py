@@ -47,6 +47,7 @@ class Host:
     """An agent on a host where some networks are taken and some containers can't be made."""
 
     images = "/images"
+    is_local = False
 
     def __init__(self, book: Book, server: Server, taken: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> None:
         self.machine = SimpleNamespace(server=server, whose=f"server {server.name}")
@@ -78,7 +79,9 @@ class Host:
 @pytest.fixture
 def made(tmp_path: Path):
     def make(inputs: LxcInputs, hosts: list[Host], book: Book) -> tuple[Server, ...]:
-        context: Any = SimpleNamespace(ledger=book, tag=TAG, artifacts=tmp_path, log=getLogger("test"))
+        context: Any = SimpleNamespace(
+            ledger=book, tag=TAG, artifacts=tmp_path, directory=tmp_path, log=getLogger("test")
+        )
         ready = [Ready(each, [{"digest": "d", "release": "bookworm", "init": "minimal"}], ()) for each in hosts]
         return Making(inputs, context, ready).all()
 
