@@ -182,6 +182,8 @@ def read_reasons(path: Path) -> dict[str, str]:
 
 def _text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device, which may have no end
+            raise TestListUnreadable(f"{path} is no plain file")
         if path.stat().st_size > _LONGEST_FILE:
             raise TestListUnreadable(f"{path} is larger than {_LONGEST_FILE // 1_000_000} MB: no list of tests")
         return path.read_text(encoding="utf-8")
