@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rallyflow.cli.cleanup import agreed, ended, say_live
@@ -31,7 +33,6 @@ class _Swept:
 
 def sweep(home: Home, wanted: Wanted, *, dry_run: bool, yes: bool, as_json: bool) -> Exit:
     """Look through this machine, show what was found, ask, and remove it; returns the exit code."""
-    from rallyflow.engine.locks import is_live
     from rallyflow.servers.machine import Machine
     from rallyflow.servers.providers.lxc.images import THIS_MACHINE, agent_of
     from rallyflow.servers.providers.lxc.lost import find
@@ -40,7 +41,7 @@ def sweep(home: Home, wanted: Wanted, *, dry_run: bool, yes: bool, as_json: bool
         agent = agent_of(machine, say)
         now = time.time_ns()
         meant = [each for each in find(agent) if wanted.has(each.tag, now)]
-        live = sorted({each.tag.run for each in meant if is_live(home.run(each.tag.run))})
+        live = sorted({each.tag.run for each in meant if _is_worked_on(home, each)})
         found = [each for each in meant if each.tag.run not in live]
         if not as_json:
             _show(home, found, now)
@@ -66,14 +67,30 @@ def _sweep_runs(home: Home, agent: Agent, found: Sequence[Lost], done: _Swept) -
 
     for run in sorted({each.tag.run for each in found}, reverse=True):
         gone: list[Lost] = []
+        mine = [each for each in found if each.tag.run == run]
         try:
-            with held(home, run):
-                done.stayed += remove(agent, [each for each in found if each.tag.run == run], gone.append)
+            with ExitStack() as stack:
+                for each in _homes(home, mine[0]):
+                    stack.enter_context(held(each, run))
+                done.stayed += remove(agent, mine, gone.append)
                 book_gone(home, run, partial(_is_about_one, gone))
         except RunLocked:
             done.live.append(run)
         done.removed += len(gone)
     return done
+
+
+def _homes(home: Home, lost: Lost) -> list[Home]:
+    """Return where the run may be worked on that has made something: in this home, and in that which it says."""
+    directory = Path(lost.directory)
+    known = [Home(directory.parent.parent)] if directory.name == lost.tag.run and directory.is_dir() else []
+    return list({each.root.resolve(): each for each in (home, *known)}.values())
+
+
+def _is_worked_on(home: Home, lost: Lost) -> bool:
+    from rallyflow.engine.locks import is_live
+
+    return any(is_live(each.run(lost.tag.run)) for each in _homes(home, lost))
 
 
 def _is_about_one(gone: Sequence[Lost], row: Resource) -> bool:
@@ -100,7 +117,7 @@ def _show(home: Home, found: Sequence[Lost], now_ns: int) -> None:
             for each in found
         ],
     )
-    if any(not home.run(each.tag.run).is_dir() for each in found):
+    if any(not each.run(lost.tag.run).is_dir() for lost in found for each in _homes(home, lost)[-1:]):
         say(colour("note: a run of another home may still be going on; nobody can tell from here", "yellow"))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rallyflow.cli.options import completing, home_option, json_option, open_reader, workers_option
-from rallyflow.cli.output import colour, print_json, print_table, say
+from rallyflow.cli.output import colour, print_json, print_table, printable, say
 from rallyflow.errors import Exit, UsageError
 from rallyflow.settings import Home
 from rallyflow.units import format_duration
@@ -88,7 +88,7 @@ def _show(each: Loaded, *, detailed: bool, everything: bool, sort_by: str) -> No
         print(f"with          {name} {version}")
     print(f"tests         {_counted(each)}")
     if each.step.reason:
-        print(f"outcome       {each.step.reason}")
+        print(f"outcome       {printable(each.step.reason)}")
     shown = (
         list(each.tests) if everything else [test for test in each.tests if test.state != "passed" or test.attempts > 1]
     )
@@ -112,7 +112,9 @@ def _show(each: Loaded, *, detailed: bool, everything: bool, sort_by: str) -> No
 def _show_details(each: Loaded) -> None:
     for test in each.tests:
         if test.detail and test.state in ("failed", "errored"):
-            print(f"\n{colour(test.name, 'bold')}\n{test.detail.rstrip()}")
+            print(f"\n{colour(printable(test.name), 'bold')}")
+            for line in test.detail.rstrip().expandtabs().splitlines():
+                print(printable(line))
 
 
 @command.command("report", short_help="write verifications as HTML, JSON or JUnit")
@@ -165,6 +167,7 @@ def report_command(
     "--max-new-failures", default=0, show_default=True, type=click.IntRange(0), help="How many are no regression"
 )
 @click.option("--max-slower", type=click.IntRange(0), help="How many slower tests are no regression  [default: any]")
+@click.option("--max-gone", type=click.IntRange(0), help="How many missing tests are no regression  [default: any]")
 @_formats
 @home_option
 @json_option
@@ -174,6 +177,7 @@ def compare_command(  # noqa: PLR0913, PLR0917 - one argument for each option
     min_difference: float,
     max_new_failures: int,
     max_slower: int | None,
+    max_gone: int | None,
     html: Path | None,
     to_json: Path | None,
     home: str | None,
@@ -190,7 +194,7 @@ def compare_command(  # noqa: PLR0913, PLR0917 - one argument for each option
     found = _loaded(open_reader(Home.find(home)), places)
     if len(found) < 2:
         raise UsageError("one verification can't be compared", hint="name two or more, as RUN or RUN:STEP")
-    tolerance = Tolerance(threshold, min_difference, max_new_failures, max_slower)
+    tolerance = Tolerance(threshold, min_difference, max_new_failures, max_slower, max_gone)
     compared = compare([each.tests for each in found], tolerance)
     _write(found, compared, html, to_json)
     if as_json:

@@ -72,11 +72,17 @@ def _region(name: str, clouds_yaml: Path | None) -> tuple[Any, Any]:
 
     if clouds_yaml is not None and not clouds_yaml.is_file():
         raise NotFound(f"there is no file {clouds_yaml}", hint="`clouds_yaml` names the file that the cloud is in")
-    if clouds_yaml is None:
-        loader = config.OpenStackConfig()
-    else:
-        loader = config.OpenStackConfig(config_files=[str(clouds_yaml)], load_envvars=False)
-    return loader, loader.get_one(cloud=name)
+    try:
+        if clouds_yaml is None:
+            loader = config.OpenStackConfig()
+        else:
+            loader = config.OpenStackConfig(config_files=[str(clouds_yaml)], load_envvars=False)
+        return loader, loader.get_one(cloud=name)
+    except (AttributeError, TypeError, ValueError) as error:  # as openstacksdk says that a file has another form
+        raise NotFound(
+            f"the cloud {name!r} can't be read from clouds.yaml, which has not the form of one: {error}",
+            hint="below `clouds:` and its name an entry has `auth:`, with auth_url, username and so on",
+        ) from error
 
 
 def _endpoints(access: Any, region: Any) -> dict[str, str]:

@@ -41,6 +41,7 @@ class Tolerance:
     seconds: float = 1.0
     new_failures: int = 0
     slower: int | None = None  # how many tests may be slower; None is any number
+    gone: int | None = None  # how many tests may be missing, likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,12 @@ class Comparison:
     @property
     def regressed(self) -> bool:
         """Whether more has become worse than is let pass."""
-        allowed = self.tolerance.slower
-        too_slow = allowed is not None and self.count(Change.SLOWER) > allowed
-        return self.count(Change.NEW_FAILURE) > self.tolerance.new_failures or too_slow
+        limits = {
+            Change.NEW_FAILURE: self.tolerance.new_failures,
+            Change.SLOWER: self.tolerance.slower,
+            Change.GONE: self.tolerance.gone,
+        }
+        return any(limit is not None and self.count(change) > limit for change, limit in limits.items())
 
     @property
     def sentence(self) -> str:

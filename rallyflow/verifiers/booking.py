@@ -43,7 +43,15 @@ def masked(cases: Sequence[Case], secrets: Sequence[Secret]) -> list[Case]:
     mask = Mask(secrets)
     if not mask:
         return list(cases)
-    return [replace(case, message=mask.text(case.message), detail=mask.text(case.detail)) for case in cases]
+    return [
+        replace(
+            case,
+            name=mask.text(case.name),
+            message=mask.text(case.message),
+            detail=mask.text(case.detail),
+        )
+        for case in cases
+    ]
 
 
 def outcome(

@@ -6,10 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from rallyflow.model.values import Verification
 
+LONGEST_NAME = 2_000
+"""Characters of a test's name; its beginning is what matters."""
 LONGEST_MESSAGE = 2_000
 """Characters of the sentence that says why a test failed or was skipped."""
 LONGEST_DETAIL = 20_000
@@ -77,6 +80,23 @@ def first_line(detail: str) -> str:
 def shortened(detail: str) -> str:
     """Return a traceback of bearable length: the end of it."""
     return detail if len(detail) <= LONGEST_DETAIL else f"[...]\n{detail[-LONGEST_DETAIL:]}"
+
+
+def bounded(name: str) -> str:
+    """Return a test's name of bearable length: the beginning of it."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}[...]"
+
+
+def since_epoch(moment: datetime | None) -> int:
+    """Return a time, UTC unless it says another zone, in nanoseconds since the epoch; 0 for one that can't be meant.
+
+    That is what lies before the epoch, or after what 64 bits hold (in the year 2262).
+    """
+    if moment is None:
+        return 0
+    elapsed = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    nanoseconds = ((elapsed.days * 86_400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds) * 1_000
+    return nanoseconds if 0 <= nanoseconds < 1 << 63 else 0
 
 
 def totals(step: str, cases: Iterable[Case], **more: str) -> Verification:

@@ -17,10 +17,13 @@ from threading import Event
 from typing import IO, BinaryIO, cast
 
 from rallyflow.errors import PermanentError
+from rallyflow.verifiers.keeper import END
 
 _LOOK = 0.1  # seconds between two looks at the time and the wish to stop
 _DRAINED = 3.0  # seconds that the last output may take to be read
+_ENDING = 3.0  # seconds that the keeper may take to kill what it keeps
 _KEPT_LINES = 60
+_LONGEST_LINE = 1 << 16  # bytes; a longer one is passed on in pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +132,16 @@ def _wait(process: subprocess.Popen[bytes], limits: Limits, failures: Sequence[B
 
 
 def _end(process: subprocess.Popen[bytes], polite: Limits | None = None) -> None:
-    """End what is left of the group, perhaps politely first. Its leader is reaped only then.
+    """End what is left of the group, perhaps politely first, and what has left it. Its leader is reaped only then.
 
     Until it is reaped nobody else can get its number.
     """
     if polite is not None:
         _kill(process, polite.polite)
         _has_ended(process, polite.grace)
+    if not _has_ended(process, 0.0):
+        os.kill(process.pid, END)
+        _has_ended(process, _ENDING)
     _kill(process, signal.SIGKILL)
     process.wait()
 
@@ -172,9 +178,14 @@ def _reader(
     return threading.Thread(target=work, daemon=True)
 
 
+def lines_of(source: BinaryIO) -> Iterator[str]:
+    """Give what a stream says line by line, without line ends, however long a line gets."""
+    while raw := source.readline(_LONGEST_LINE):
+        yield raw.decode(errors="replace").rstrip()
+
+
 def _say(source: BinaryIO, lines: deque[str], said: Callable[[str], None]) -> None:
-    for raw in source:
-        line = raw.decode(errors="replace").rstrip()
+    for line in lines_of(source):
         if line:
             lines.append(line)
             said(line)

@@ -16,10 +16,10 @@ from rallyflow.model.step import OnResume, Outcome, Progress, StepContext, StepM
 from rallyflow.model.values import Cloud, Servers
 from rallyflow.verifiers.booking import outcome
 from rallyflow.verifiers.case import Case, summary, totals
-from rallyflow.verifiers.children import Command, Ended, Limits, run
+from rallyflow.verifiers.children import Command, Ended, Limits, lines_of, run
 from rallyflow.verifiers.formats import read_results
 from rallyflow.verifiers.forms import Listed, Seconds
-from rallyflow.verifiers.lists import Reasons, ReasonsOrFile, judged, reasons_of
+from rallyflow.verifiers.lists import Reasons, ReasonsOrFile, all_judged, judged, reasons_of
 from rallyflow.verifiers.subunit import read_subunit
 from rallyflow.verifiers.surroundings import surroundings
 from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
@@ -78,7 +78,7 @@ class CommandStep(Verifier[CommandInputs]):
         for path in _files(inputs):
             if before.get(path) != _stamp(path):
                 cases += read_results(path, "junit" if inputs.result.junit else "auto")
-        return concluded([judged(case, expected) for case in cases], ended, stream.last, context)
+        return concluded(all_judged(cases, expected, context.log), ended, stream.last, context)
 
 
 class Stream:
@@ -99,8 +99,7 @@ class Stream:
 
     def log(self, source: BinaryIO) -> None:
         """Take it for lines."""
-        for raw in source:
-            line = raw.decode(errors="replace").rstrip()
+        for line in lines_of(source):
             self._context.log.info("%s", line)
             self.last = [*self.last, line][-_NAMED_LINES:]
 

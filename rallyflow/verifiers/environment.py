@@ -108,7 +108,11 @@ def _make(path: Path, requirements: Sequence[str], workplace: Workplace) -> None
         pip = [str(path / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
         _do([*pip, "install", "-qq", *requirements], "pip can't install the verifier", workplace)
         _mark(path, _frozen([*pip, "list", "--format=json"], workplace))
+    except (VerifierUnbuilt, DiskFull):
+        shutil.rmtree(path, ignore_errors=True)
+        raise
     except OSError as error:
+        shutil.rmtree(path, ignore_errors=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(f"no space left to make {path}", hint="free some space, then `rallyflow resume`") from error
         raise VerifierUnbuilt(f"{path} can't be made: {error}", hint="RALLYFLOW_CACHE names another folder") from error

@@ -20,6 +20,8 @@ _V1 = re.compile(
 
 def read_results(path: Path, kind: Format = "auto") -> list[Case]:
     """Return the tests in a file. Raises NotFound, or ResultsUnreadable when it has none, or is damaged."""
+    if path.exists() and not path.is_file():  # a pipe, from which nothing may ever come
+        raise ResultsUnreadable(f"{path} is no plain file", hint="write what a pipe gives to a file first")
     try:
         with path.open("rb") as source:
             beginning = source.read(4096)

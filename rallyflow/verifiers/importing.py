@@ -10,7 +10,7 @@ from pydantic import Field
 from rallyflow.model.step import OnResume, Outcome, StepContext, StepModel
 from rallyflow.verifiers.booking import outcome
 from rallyflow.verifiers.formats import Format, read_results
-from rallyflow.verifiers.lists import ReasonsOrFile, judged, reasons_of
+from rallyflow.verifiers.lists import ReasonsOrFile, all_judged, reasons_of
 from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
 
 
@@ -33,6 +33,6 @@ class Import(Verifier[ImportInputs]):
 
     def run(self, inputs: ImportInputs, context: StepContext) -> Outcome[VerifyOutputs]:
         expected = reasons_of(inputs.xfail)
-        cases = [judged(case, expected) for case in read_results(inputs.file, inputs.format)]
+        cases = all_judged(read_results(inputs.file, inputs.format), expected, context.log)
         context.log.info("%d tests are in %s", len(cases), inputs.file)
         return outcome(cases, context)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rallyflow.errors import ResultsUnreadable
-from rallyflow.verifiers.case import LONGEST_MESSAGE, Case, CaseState, first_line, shortened
+from rallyflow.verifiers.case import LONGEST_MESSAGE, Case, CaseState, bounded, first_line, shortened, since_epoch
 
 LARGEST = 200_000_000
 """Bytes of a file that are read."""
@@ -73,7 +73,7 @@ def _case(element: Element, stack: Sequence[Element]) -> Case:
     suite = next((each for each in reversed(stack) if _tag(each) == "testsuite"), None)
     state, message, detail = _verdict(element)
     return Case(
-        name=name,
+        name=bounded(name),
         state=state,
         started_ns=_moment(element.get("timestamp") or (suite.get("timestamp") if suite is not None else None)),
         duration_ns=_duration(element.get("time")),
@@ -110,13 +110,8 @@ def _duration(text: str | None) -> int:
 
 def _moment(text: str | None) -> int:
     try:
-        moment = datetime.fromisoformat(text or "")
+        return since_epoch(datetime.fromisoformat(text or ""))
     except ValueError:
-        return 0
-    whole = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    try:
-        return int(whole.timestamp() * 1e9)
-    except (OverflowError, OSError):
         return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from logging import Logger
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from rallyflow.verifiers.case import Case, CaseState, split_tags
 
 _LONGEST_FILE = 10_000_000  # bytes
 _SET = "set="
+_SHOWN = 5
 API = ("compute", "identity", "image", "network", "object_storage", "volume")
 
 
@@ -58,6 +60,11 @@ class Reasons:
             return self.exact[name]
         return next((reason for pattern, reason in self.patterns if pattern.search(name)), None)
 
+    def without_tests(self, names: Collection[str]) -> list[str]:
+        """Return the names and patterns that are about none of some tests."""
+        about = {pattern.pattern for pattern, _ in self.patterns if any(pattern.search(name) for name in names)}
+        return [key for key in self.exact if key not in about and key not in names]
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
@@ -82,6 +89,18 @@ def select(tests: Iterable[Listed], patterns: Sequence[str], load: Collection[st
     skipped = [(test, reason) for test in chosen if (reason := skip.for_test(test.name)) is not None]
     names = {test.name for test, _ in skipped}
     return Selection([test for test in chosen if test.name not in names], skipped)
+
+
+def idle(tests: Sequence[Listed], patterns: Sequence[str], load: Collection[str] | None) -> list[str]:
+    """Return the patterns that no test matches, and the names in a list to load that no test has."""
+    names = {test.name for test in tests}
+    missing = [name for name in load or () if split_tags(name)[0] not in names]
+    return [pattern for pattern in patterns if not any(map(_matcher(pattern), tests))] + missing
+
+
+def shown(words: Sequence[str]) -> str:
+    """Return the first of many words."""
+    return ", ".join(words[:_SHOWN]) + (", ..." if len(words) > _SHOWN else "")
 
 
 def _chosen(test: Listed, patterns: Sequence[str]) -> bool:
@@ -125,6 +144,14 @@ def judged(case: Case, xfail: Reasons) -> Case:
     return case
 
 
+def all_judged(cases: Sequence[Case], xfail: Reasons, log: Logger) -> list[Case]:
+    """Return tests as they count when some are expected to fail; the log names what is expected of none of them."""
+    unused = xfail.without_tests({case.name for case in cases})
+    if unused:
+        log.warning("%d of %d in `xfail` are about no test that ran: %s", len(unused), len(xfail.exact), shown(unused))
+    return [judged(case, xfail) for case in cases]
+
+
 def read_names(path: Path) -> list[str]:
     """Return the tests in a file: one on each line, or a YAML list; `#` begins a comment. Raises TestListUnreadable."""
     text = _text(path)
@@ -155,6 +182,8 @@ def read_reasons(path: Path) -> dict[str, str]:
 
 def _text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device, which may have no end
+            raise TestListUnreadable(f"{path} is no plain file")
         if path.stat().st_size > _LONGEST_FILE:
             raise TestListUnreadable(f"{path} is larger than {_LONGEST_FILE // 1_000_000} MB: no list of tests")
         return path.read_text(encoding="utf-8")

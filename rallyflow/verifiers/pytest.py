@@ -16,12 +16,12 @@ from rallyflow.model.states import StepState
 from rallyflow.model.step import OnResume, Outcome, Progress, StepContext, StepModel
 from rallyflow.model.values import Cloud, Servers
 from rallyflow.verifiers.case import Case, CaseState, totals
-from rallyflow.verifiers.children import Command, Limits, run
+from rallyflow.verifiers.children import Command, Limits, lines_of, run
 from rallyflow.verifiers.command import Stream, concluded
 from rallyflow.verifiers.environment import Environment, Interrupted, environment
 from rallyflow.verifiers.formats import read_results
 from rallyflow.verifiers.forms import Listed, Seconds
-from rallyflow.verifiers.lists import Reasons, ReasonsOrFile, judged, reasons_of
+from rallyflow.verifiers.lists import Reasons, ReasonsOrFile, all_judged, reasons_of
 from rallyflow.verifiers.surroundings import surroundings
 from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
 
@@ -77,7 +77,7 @@ class PytestStep(Verifier[PytestInputs]):
         if ended.cut:
             cases = _without_the_last(cases, len(stream.ended))
         versions = {name: version for name, version in made.packages.items() if name.startswith("pytest")}
-        return concluded([judged(case, expected) for case in cases], ended, stream.last, context, versions)
+        return concluded(all_judged(cases, expected, context.log), ended, stream.last, context, versions)
 
 
 _NOTHING = 5
@@ -107,8 +107,7 @@ class _Lines(Stream):
         self.ended: set[str] = set()
 
     def log(self, source: BinaryIO) -> None:
-        for raw in source:
-            line = raw.decode(errors="replace").rstrip()
+        for line in lines_of(source):
             self._context.log.info("%s", line)
             self.last = [*self.last, line][-3:] if line else self.last
             if found := _PROGRESS.match(line):

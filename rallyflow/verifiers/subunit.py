@@ -9,11 +9,20 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import BinaryIO
 
 from rallyflow.errors import ResultsUnreadable
-from rallyflow.verifiers.case import LONGEST_MESSAGE, Case, CaseState, first_line, shortened, split_tags
+from rallyflow.verifiers.case import (
+    LONGEST_MESSAGE,
+    Case,
+    CaseState,
+    bounded,
+    first_line,
+    shortened,
+    since_epoch,
+    split_tags,
+)
 
 _STATES = {
     "success": CaseState.PASSED,
@@ -202,10 +211,10 @@ def _case(test_id: str, state: CaseState, found: _Open, ended: datetime | None) 
     reason = texts.get("reason", "").strip()
     workers = sorted(tag for tag in found.tags if tag.startswith("worker-"))
     return Case(
-        name=name,
+        name=bounded(name),
         state=state,
-        started_ns=_nanoseconds(found.started or ended),
-        duration_ns=max(0, _nanoseconds(ended) - _nanoseconds(found.started)) if found.started and ended else 0,
+        started_ns=since_epoch(found.started or ended),
+        duration_ns=max(0, since_epoch(ended) - since_epoch(found.started)) if found.started and ended else 0,
         message=(reason or first_line(detail))[:LONGEST_MESSAGE],
         detail=shortened(detail),
         tags=tuple(sorted({*tags, *(tag for tag in found.tags if not tag.startswith("worker-"))})),
@@ -216,14 +225,6 @@ def _case(test_id: str, state: CaseState, found: _Open, ended: datetime | None) 
 def _detail(texts: dict[str, str]) -> str:
     """Return the tracebacks among what is attached: a test that fails twice (in its cleanup as well) has two."""
     return "\n".join(text.strip() for name, text in texts.items() if name.startswith("traceback")).strip()
-
-
-def _nanoseconds(moment: datetime | None) -> int:
-    if moment is None:
-        return 0
-    whole = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    elapsed = whole - datetime(1970, 1, 1, tzinfo=UTC)
-    return ((elapsed.days * 86_400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds) * 1_000
 
 
 def looks_like_subunit(beginning: bytes) -> bool:

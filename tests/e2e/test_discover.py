@@ -51,6 +51,16 @@ def test_a_run_without_a_cloud_is_told_so(cli):
     assert "has no cloud" in done.stderr
 
 
+@pytest.mark.parametrize("text", ["clouds: {mine: 5}", "clouds: {mine: [1]}", "clouds: {mine: {auth: x}}", "clouds: 7"])
+def test_a_clouds_yaml_of_another_form_is_an_error_and_no_bug(cli, tmp_path, text):
+    file = tmp_path / "clouds.yaml"
+    file.write_text(text)
+    done = cli.run("discover", "--cloud", "mine", "--clouds-yaml", str(file))
+    assert done.returncode == 4
+    assert "Traceback" not in done.stderr
+    assert "RF0613" in done.stderr
+
+
 def test_a_run_and_a_name_are_one_too_many(cli):
     done = cli.run("discover", "@latest", "--cloud", "mycloud")
     assert done.returncode == 1

@@ -221,6 +221,24 @@ def test_a_seed_command_that_fails_is_an_error_with_its_words_and_leaves_no_imag
     assert not list(Path("~/.cache/rallyflow/images").expanduser().glob(f"*{digest}*"))
 
 
+def test_links_that_a_seed_or_a_container_makes_of_folders_never_lead_to_files_of_the_host(cli, tmp_path):
+    (victim := tmp_path / "victim").mkdir()
+    for name in ("precious", "authorized_keys"):
+        (victim / name).touch()
+    image = f"test-{cli.directory.name}"
+    seeds = ("cat", f"mkdir -p {victim}; rm -rf /tmp; ln -s {victim} /tmp", "echo done >/etc/seeded")
+    linked = f"rm -rf /root/.ssh; ln -s {victim} /root/.ssh; cat /etc/seeded"
+    try:
+        cli.ok("apply", cli.workflow(steps(f"count: 1, seed: {json.dumps(seeds)}", linked)), "--keep")
+        cli.ok("snapshot", "@latest", "server1", image)
+        assert said(cli) == {"server1": "done"}  # a command that reads its input does not take the next ones for it
+        assert sorted(path.name for path in victim.iterdir()) == ["authorized_keys", "precious"]
+    finally:
+        cli.run("destroy", "@latest", "--yes")
+        for each in (image, recipes(LxcInputs(count=1, seed=seeds), platform.machine())[-1].digest):
+            cli.run("images", "--remove", each)
+
+
 def test_a_network_that_belongs_to_somebody_else_is_refused_and_left_alone(cli, outside):
     done = cli.run("apply", cli.workflow(steps("count: 1, network: 10.250.0.0/16")))
     assert done.returncode == 4
@@ -243,6 +261,19 @@ def test_containers_of_a_run_whose_journal_is_lost_are_found_by_their_names(cli,
     assert leftovers(cli.home) == []
     cli.ok("destroy", run, "--yes")  # what is gone already is fine
     assert cli.json("resources") == []
+
+
+def test_containers_of_a_run_that_goes_on_in_another_home_are_left_alone(cli, cli_in, tmp_path):
+    going = cli.start("apply", cli.workflow(steps("count: 1", "while [ ! -e /root/go ]; do sleep 0.1; done")))
+    cli.until(going, "SELECT 1 FROM step WHERE id = 'work' AND state = 'running'")
+    ((run,),) = cli.query("SELECT id FROM run")
+    other = cli_in(tmp_path / "other")
+    other.directory.mkdir()
+    shown = other.json("cleanup", "--lxc", "--run", run)
+    assert (shown["live"], shown["found"], shown["removed"]) == ([run], [], 0)
+    cli.ok("cancel", run)
+    going.wait()
+    assert other.json("cleanup", "--lxc", "--run", run)["found"] == []
 
 
 def test_a_container_can_have_systemd_and_a_name_as_long_as_names_get(cli):

@@ -94,7 +94,26 @@ def test_expected_failures_count_as_such(cli, runner):
     assert tests["suite.a"]["state"] == "xfail"
     assert tests["suite.a"]["message"].startswith("bug 1: ")
     assert tests["suite.b"]["state"] == "uxsuccess"
-    assert cli.run("apply", workflow(cli, runner(a="fail"), "xfail: {suite.a: bug 1}\n")).returncode == 0
+    assert cli.run("apply", workflow(cli, runner(a="fail"), "xfail: {suite.a: bug 1, suite.z: old}\n")).returncode == 0
+    assert "1 of 2 in `xfail` are about no test that ran: suite.z" in cli.ok("logs", "@latest", "tests")
+
+
+def test_what_results_say_commands_neither_the_terminal_nor_the_page(cli, tmp_path):
+    words = "&lt;b&gt;&#x9b;31m&#x202e;"
+    file = tmp_path / "results.xml"
+    file.write_text(
+        f'<testsuite><testcase name="{words}"><failure message="{words}">{words}</failure></testcase></testsuite>'
+    )
+    assert cli.run("verification", "import", str(file)).returncode == 5
+    for shown in (
+        cli.ok("verification", "show", "--detailed"),
+        cli.ok("verification", "compare", "@latest", "@latest"),
+    ):
+        assert "<b>" in shown
+        assert not any(char in shown for char in "\x9b\u202e")
+    page = tmp_path / "page.html"
+    cli.ok("verification", "report", "--html", str(page))
+    assert "<b>" not in page.read_text()
 
 
 def test_a_runner_that_dies_leaves_its_test_without_a_result(cli, runner):

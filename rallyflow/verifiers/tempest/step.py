@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from logging import Logger
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,7 +21,18 @@ from rallyflow.verifiers.booking import outcome
 from rallyflow.verifiers.case import Case, CaseState, totals
 from rallyflow.verifiers.earlier import failed_of
 from rallyflow.verifiers.environment import Environment, Interrupted
-from rallyflow.verifiers.lists import Listed, Reasons, Selection, judged, read_names, reasons_of, select
+from rallyflow.verifiers.lists import (
+    Listed,
+    Reasons,
+    Selection,
+    all_judged,
+    idle,
+    judged,
+    read_names,
+    reasons_of,
+    select,
+    shown,
+)
 from rallyflow.verifiers.rerunning import again, merged
 from rallyflow.verifiers.tempest.choosing import choose
 from rallyflow.verifiers.tempest.conf import Account, compose, render
@@ -75,10 +87,14 @@ class _Lists:
             load = failed if load is None else failed & set(load)
         return cls(load, reasons_of(inputs.skip), reasons_of(inputs.xfail))
 
-    def select(self, tests: Sequence[Listed], inputs: TempestInputs) -> Selection:
+    def select(self, tests: Sequence[Listed], inputs: TempestInputs, log: Logger) -> Selection:
         """Return what runs; a list to load is the whole choice unless the file names patterns as well."""
         chosen_by_list = self.load is not None and "pattern" not in inputs.model_fields_set
-        return select(tests, () if chosen_by_list else inputs.pattern, self.load, self.skip)
+        patterns = () if chosen_by_list else inputs.pattern
+        unknown = idle(tests, patterns, self.load)
+        if unknown:
+            log.warning("there is no test for %d of what is to run: %s", len(unknown), shown(unknown))
+        return select(tests, patterns, self.load, self.skip)
 
 
 def _verify(inputs: TempestInputs, context: StepContext, made: Environment, lists: _Lists) -> Outcome[VerifyOutputs]:
@@ -91,11 +107,11 @@ def _verify(inputs: TempestInputs, context: StepContext, made: Environment, list
     tests = tempest.list_tests(deadline)
     if not tests:
         return _nothing(context)
-    chosen = lists.select(tests, inputs)
+    chosen = lists.select(tests, inputs, context.log)
     context.log.info("%d of %d tests run, %d are skipped", len(chosen.run), len(tests), len(chosen.skipped))
     options = Options(inputs.concurrency, deadline, inputs.test_timeout)
     cases, cut = _run(tempest, chosen.run, options, inputs.rerun_failed, _Watch(context, lists.xfail, len(chosen.run)))
-    judgements = [judged(case, lists.xfail) for case in cases]
+    judgements = all_judged(cases, lists.xfail, context.log)
     skipped = [Case(test.name, CaseState.SKIPPED, message=reason, tags=test.tags) for test, reason in chosen.skipped]
     versions = {name: version for name, version in made.packages.items() if name == "tempest" or "plugin" in name}
     return outcome([*judgements, *skipped], context, versions, cut=cut)

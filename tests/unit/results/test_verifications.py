@@ -46,6 +46,13 @@ def test_thresholds_decide_what_is_slower():
     assert one(("passed", 0.1), ("passed", 0.5), seconds=0.2) is Change.SLOWER
 
 
+def test_tests_that_are_missing_are_a_regression_when_that_is_asked_for():
+    full, part = listing(a="passed", b="passed", c="passed"), listing(a="passed")
+    assert not compare([full, part], Tolerance()).regressed
+    assert not compare([full, part], Tolerance(gone=2)).regressed
+    assert compare([full, part], Tolerance(gone=1)).regressed
+
+
 def listing(**states):
     return [queries.Test(name, state, 1.0, "") for name, state in states.items()]
 

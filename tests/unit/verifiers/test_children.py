@@ -11,7 +11,7 @@ import pytest
 
 from rallyflow.errors import PermanentError
 from rallyflow.processes import alive, is_acted_for
-from rallyflow.verifiers.children import Command, Limits, clean_environment, run
+from rallyflow.verifiers.children import Command, Limits, clean_environment, lines_of, run
 
 
 def shell(tmp_path, text, **more):
@@ -22,6 +22,15 @@ def test_output_and_errors_are_read_and_the_exit_code_is_told(tmp_path):
     out, lines = [], []
     ended = run(shell(tmp_path, "echo out; echo err >&2; exit 3"), lambda s: out.append(s.read()), lines.append)
     assert (out, lines, ended.code, ended.cut, list(ended.lines)) == ([b"out\n"], ["err"], 3, "", ["err"])
+
+
+def test_a_line_without_an_end_is_read_in_pieces(tmp_path):
+    pieces, errors = [], []
+    text = "head -c 300000 /dev/zero | tr '\\0' x; head -c 300000 /dev/zero | tr '\\0' y >&2"
+    run(shell(tmp_path, text), lambda s: pieces.extend(lines_of(s)), errors.append)
+    for found, letter in ((pieces, "x"), (errors, "y")):
+        assert "".join(found) == letter * 300_000
+        assert max(map(len, found)) == 65_536
 
 
 def test_a_signal_is_told_as_one(tmp_path):
@@ -61,6 +70,38 @@ def test_a_command_may_say_something_before_it_ends(tmp_path):
         limits=Limits(seconds=1.0, polite=signal.SIGINT, grace=10.0),
     )
     assert (ended.cut, out) == ("timeout", [b"ready\nbye\n"])
+
+
+DAEMON = "setsid sleep 1000 >/dev/null 2>&1 & echo $!; trap '' INT TERM"
+
+
+@pytest.mark.parametrize("then", ["exit 0", "kill -9 $$", "sleep 1000"])
+def test_what_has_left_the_group_of_a_command_ends_with_it(tmp_path, then):
+    out = []
+    run(
+        shell(tmp_path, f"{DAEMON}; sleep 0.2; {then}"),
+        lambda s: out.extend(s.read().split()),
+        limits=Limits(seconds=1.0, grace=0.1),
+    )
+    assert len(out) == 1
+    assert not alive(int(out[0]))
+
+
+def test_what_has_left_the_group_ends_with_the_process_that_wanted_the_command(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from rallyflow.verifiers.children import *;"
+        f"run(Command(['/bin/sh', '-c', {DAEMON + '; sleep 1000'!r}], Path(sys.argv[1])),"
+        "    lambda s: [print(line.decode(), flush=True) for line in s])"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    daemon = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 30
+    while alive(daemon):
+        assert time.monotonic() < deadline, "it outlives the guardian of its keeper"
+        time.sleep(0.01)
 
 
 def test_a_wish_to_stop_ends_a_command(tmp_path):

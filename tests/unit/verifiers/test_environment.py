@@ -56,10 +56,11 @@ def test_an_environment_is_made_once_and_made_anew_when_it_was_cut_off(package, 
 
 
 @pytest.mark.slow
-def test_a_package_that_is_not_there_says_what_pip_says(package, context):
+def test_a_package_that_is_not_there_says_what_pip_says_and_leaves_nothing(package, context, cache):
     del package
     with pytest.raises(VerifierUnbuilt, match="no-such-package-here"):
         environment("tiny", ("no-such-package-here==1",), context)
+    assert not [path for path in cache.glob("verifiers/*") if path.is_dir() and not (path / "rallyflow.json").exists()]
 
 
 def test_who_finds_another_building_waits_and_can_be_stopped(package, context):

@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 
 import pytest
 from defusedxml.ElementTree import fromstring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rallyflow.errors import ResultsUnreadable
+from rallyflow.errors import ResultsUnreadable, TestListUnreadable
 from rallyflow.verifiers.case import Case, CaseState
 from rallyflow.verifiers.formats import read_results
 from rallyflow.verifiers.junit import Suite, read_junit, write_junit
+from rallyflow.verifiers.lists import read_reasons
 
 PYTEST = """<?xml version="1.0" encoding="utf-8"?>
 <testsuites><testsuite name="pytest" errors="1" failures="1" timestamp="2026-11-26T03:00:00+00:00">
@@ -50,6 +52,22 @@ def test_what_pytest_writes_is_understood():
 def test_a_testsuite_alone_and_names_with_namespaces_are_read():
     text = '<testsuite xmlns="urn:x"><testcase name="a"/></testsuite>'
     assert [case.name for case in cases_of(text)] == ["a"]
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59", "0001-01-01T00:00:00", "1960-01-01T00:00:00", "today"])
+def test_a_time_that_cannot_be_meant_is_unknown_and_a_name_without_end_is_cut(moment):
+    text = f'<testsuite timestamp="{moment}"><testcase name="{"n" * 3_000_000}" time="1e300"/></testsuite>'
+    (case,) = cases_of(text)
+    assert (case.started_ns, case.duration_ns) == (0, 0)
+    assert 2_000 <= len(case.name) < 2_100
+
+
+def test_a_pipe_is_no_file_of_results_or_tests_and_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ResultsUnreadable, match="no plain file"):
+        read_results(tmp_path / "pipe")
+    with pytest.raises(TestListUnreadable, match="no plain file"):
+        read_reasons(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("text", [BOMB, OUTSIDE])

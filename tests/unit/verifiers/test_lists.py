@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from rallyflow.errors import NoTests, TestListUnreadable
 from rallyflow.verifiers.case import Case, CaseState, summary, totals
-from rallyflow.verifiers.lists import Listed, Pattern, Reasons, judged, read_names, read_reasons, select
+from rallyflow.verifiers.lists import (
+    Listed,
+    Pattern,
+    Reasons,
+    all_judged,
+    idle,
+    judged,
+    read_names,
+    read_reasons,
+    select,
+    shown,
+)
 from rallyflow.verifiers.rerunning import again, merged
 from rallyflow.verifiers.tempest.program import completed
 
@@ -51,6 +64,12 @@ def test_patterns_add_up_and_a_list_narrows():
     assert names("set=volume", "test_boot") == ["test_boot", "test_make"]
     assert names(load=["tempest.api.volume.V.test_make", "unknown"]) == ["test_make"]
     assert names("set=compute", load=[f"tempest.api.compute.servers.S.test_boot[{ID}]"]) == ["test_boot"]
+
+
+def test_what_chooses_nothing_beside_what_does_is_known():
+    known = f"tempest.api.compute.servers.S.test_boot[{ID}]"
+    assert idle(TESTS, ["set=volume", "set=smok", "typo"], [known, "no.such"]) == ["set=smok", "typo", "no.such"]
+    assert shown([str(number) for number in range(7)]) == "0, 1, 2, 3, 4, ..."
 
 
 def test_nothing_chosen_says_what_there_is():
@@ -146,6 +165,15 @@ def test_a_listed_test_without_a_result_is_errored(cut, why):
     (case,) = completed([Listed.of("m.C.test")], [], cut)
     assert case.state is CaseState.ERRORED
     assert why in case.message
+
+
+def test_what_is_expected_of_no_test_is_named_once(caplog):
+    xfail = Reasons.of({"a.b": "bug 1", "c.*": "bug 2", "a.typo": "bug 3", "^b": "bug 4"})
+    cases = [Case("a.b", CaseState.FAILED), Case("x.cd", CaseState.FAILED)]
+    assert [case.state for case in all_judged(cases, xfail, logging.getLogger("step"))] == [CaseState.XFAIL] * 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 of 4 in `xfail` are about no test that ran: a.typo, ^b"
+    ]
 
 
 def test_what_failed_runs_again_but_for_what_is_expected_to_fail():

@@ -12,24 +12,38 @@ from pydantic import AfterValidator, Field, model_validator
 
 from rallyflow.model.step import StepModel
 from rallyflow.model.values import Servers
-from rallyflow.servers.packages import SETS
+from rallyflow.servers.packages import MARK, SETS
 from rallyflow.units import Duration, Size
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _PACKAGE = re.compile(r"@[a-z0-9-]+|[a-z0-9][a-z0-9+.-]*(:[a-z0-9]+)?(=[A-Za-z0-9.+:~-]+)?")
 _LEAST_MEMORY = 32 << 20  # bytes
+_LEAST_CPUS = 0.01  # Linux takes no quota below a millisecond of each tenth of a second
+_MOST_CPUS = 4096
 
 
 def _label(text: str) -> str:
     if "${{" not in text and not _LABEL.fullmatch(text):
         raise ValueError("a server's name has small letters, digits and hyphens, and at most 40 of them")
+    if text == "localhost":
+        raise ValueError("'localhost' is each server itself")
     return text
 
 
 def _package(text: str) -> str:
     if "${{" not in text and not _PACKAGE.fullmatch(text):
         raise ValueError(f"{text!r} can't be the name of a Debian package")
+    if text.startswith(MARK) and text.removeprefix(MARK) not in SETS:
+        raise ValueError(f"there is no set of packages {text!r}: there is {', '.join(MARK + name for name in SETS)}")
     return text
+
+
+def _network(network: IPv4Network) -> IPv4Network:
+    """Refuse networks in which nothing can have an address; IPv4Network alone would let them pass."""
+    for what in ("multicast", "reserved", "loopback", "unspecified", "link_local"):
+        if getattr(network, f"is_{what}"):
+            raise ValueError(f"no server can be in {network}: its addresses are {what.replace('_', '-')}")
+    return network
 
 
 class LxcServer(StepModel):
@@ -41,7 +55,9 @@ class LxcServer(StepModel):
     role: str = Field("", description="A role that later steps can select by")
     count: int = Field(1, ge=1, le=200, description="How many of them")
     address: IPv4Address | None = Field(None, description="In the `network`; default: the next free one")
-    cpus: float | None = Field(None, gt=0, description="Processors' worth of time; default: that of the step")
+    cpus: float | None = Field(
+        None, ge=_LEAST_CPUS, le=_MOST_CPUS, description="Processors' worth of time; default: that of the step"
+    )
     memory: Size | None = Field(None, ge=_LEAST_MEMORY, description="At most; default: that of the step")
     host: str = Field("", description="The name of the host to be on; default: they take turns")
 
@@ -70,9 +86,11 @@ class LxcInputs(StepModel):
     init: Literal["minimal", "systemd"] = Field(
         "minimal", description="The first process: one of ours that starts sshd only, or systemd"
     )
-    cpus: float | None = Field(None, gt=0, description="Processors' worth of time of each container; default: all")
+    cpus: float | None = Field(
+        None, ge=_LEAST_CPUS, le=_MOST_CPUS, description="Processors' worth of time of each container; default: all"
+    )
     memory: Size | None = Field(None, ge=_LEAST_MEMORY, description="At most, of each container; default: all")
-    network: IPv4Network | None = Field(
+    network: Annotated[IPv4Network, AfterValidator(_network)] | None = Field(
         None, description="Their L3 network, such as 10.1.0.0/24; default: a free one of 10.213.0.0/16"
     )
     underlay: str = Field(
@@ -110,6 +128,10 @@ class LxcInputs(StepModel):
                 raise ValueError(f"the servers {server.name!r} can't all have the address {server.address}")
             if self.network is None or not _holds(self.network, server.address):
                 raise ValueError(f"the address {server.address} of {server.name!r} needs a `network` that has it")
+        asked = Counter(server.address for server in self.servers if server.address)
+        twice = [address for address, times in asked.items() if times > 1]
+        if twice:
+            raise ValueError(f"two servers are to have the address {twice[0]}")
         return self
 
     @model_validator(mode="after")

@@ -22,6 +22,7 @@ class Lost:
     name: str  # of the container, or of the bridge
     tag: Tag
     running: bool = False
+    directory: str = ""  # of the run, where that is known
 
 
 def find(agent: Agent) -> list[Lost]:
@@ -29,9 +30,15 @@ def find(agent: Agent) -> list[Lost]:
     containers = agent.call("containers.listed")
     networks = agent.call("networks.listed")
     found = [
-        Lost(SERVER, each["name"], tag, each["running"]) for each in containers if (tag := parse_tag(each["name"]))
+        Lost(SERVER, each["name"], tag, each["running"], each.get("directory", ""))
+        for each in containers
+        if (tag := parse_tag(each["name"]))
     ]
-    return found + [Lost(NETWORK, each["bridge"], tag) for each in networks if (tag := parse_tag(each["tag"]))]
+    return found + [
+        Lost(NETWORK, each["bridge"], tag, directory=each.get("directory", ""))
+        for each in networks
+        if (tag := parse_tag(each["tag"]))
+    ]
 
 
 def remove(

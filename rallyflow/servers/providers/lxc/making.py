@@ -48,6 +48,7 @@ class Making:
         Raises one error that names each container that could not be made.
         """
         layout, networks = self._network()
+        keys.login_key(self._folder)  # before hosts are worked on at a time: each would make one of its own
         found: dict[str, str] = {}
         errors: list[StepError] = []
         for keys_of_host, errors_of_host in at_once(
@@ -104,7 +105,9 @@ class Making:
         }
         forwarded = [place for place in layout.places if place.host == at and self._inputs.forward_ssh]
         forward = {place.name: str(place.address) for place in forwarded}
-        made: Network = host.agent.call("networks.create", network=network, forward=forward)
+        made: Network = host.agent.call(
+            "networks.create", network=network, forward=forward, directory=self._directory(host)
+        )
         self._context.ledger.created(row, bridge, detail={"cidr": network["cidr"]})
         return made
 
@@ -129,6 +132,7 @@ class Making:
             "containers.create",
             timeout=_CREATING,
             images=host.agent.images,
+            directory=self._directory(host),
             servers=[self._wanted(place, layout, network, host) for place in own],
             keys={name: {"private": pair.private, "public": pair.public} for name, pair in made.items()},
         )
@@ -166,7 +170,6 @@ class Making:
         }
 
     def _servers(self, layout: Layout, networks: Sequence[Network], host_keys: Mapping[str, str]) -> tuple[Server, ...]:
-        keys.login_key(self._folder)
         book = HostKeyBook(self._folder / "known_hosts")
         servers = []
         for place in layout.places:
@@ -197,6 +200,10 @@ class Making:
     @property
     def _folder(self) -> Path:
         return self._context.artifacts.absolute()
+
+    def _directory(self, host: Ready) -> str:
+        """Return where the run is, for whoever finds its things on this machine; it is on no other."""
+        return str(self._context.directory.absolute()) if host.agent.is_local else ""
 
     def _book(self, kind: str, name: str, detail: Mapping[str, Any], host: Ready) -> int:
         """Return the row of what is about to be made; with a host that a run has made it will be gone as well."""

@@ -89,12 +89,21 @@ class Agent:
             raise HostUnfit(f"{self.machine.whose} has no python3 of 3.10 or newer", hint="apt-get install python3")
         if code:
             raise ContainerFailed(f"{self.machine.whose}: no answer (exit code {code}): {said.text[-500:]}")
-        return self._value(json.loads(answer))
+        return self._value(self._read(answer))
 
     def failure(self, error: dict[str, str]) -> RallyflowError:
         """Return what the agent says of a failure as an error of ours."""
         kind = _ERRORS.get(error["kind"], ContainerFailed)
         return kind(f"{self.machine.whose}: {error['what']}", hint=error["hint"])
+
+    def _read(self, answer: bytearray) -> dict[str, Any]:
+        """Return the last line of an answer: what begins a shell there may have printed something before."""
+        try:
+            found: dict[str, Any] = json.loads(answer.strip().rpartition(b"\n")[2])
+        except ValueError as error:
+            said = bytes(answer[-200:]).decode(errors="replace")
+            raise ContainerFailed(f"{self.machine.whose}: no answer, but {said!r}") from error
+        return found
 
     def _value(self, answer: dict[str, Any]) -> Any:
         if "error" in answer:

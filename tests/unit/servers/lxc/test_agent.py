@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rallyflow.servers.providers.lxc.agent import configs, firewall, golden, host, layers, sources
+from rallyflow.servers.providers.lxc.agent import building, configs, firewall, golden, host, layers, needs, sources
 from rallyflow.servers.providers.lxc.agent.trouble import HostError
 
 DEB822 = """
@@ -177,6 +177,14 @@ def test_a_name_that_could_lead_elsewhere_is_refused(name):
         host.checked(name)
 
 
+def test_files_of_containers_and_images_are_nobody_elses(tmp_path):
+    (tmp_path / "open").mkdir(mode=0o755)
+    for folder in (tmp_path / "open", tmp_path / "images"):
+        with layers.making(str(folder), "new"):
+            assert folder.stat().st_mode & 0o777 == 0o700
+            (folder / ".new.making" / "rootfs").mkdir()
+
+
 def test_a_file_that_a_crash_has_cut_off_counts_as_missing(tmp_path):
     file = tmp_path / "server.json"
     assert host.read_json(file) is None
@@ -213,6 +221,18 @@ def test_an_image_is_its_layers_the_uppermost_first(images):
         assert folder is None  # somebody has made it
 
 
+def test_more_layers_than_overlay_takes_are_refused_and_none_is_left_out(images):
+    parent = "top"
+    for number in range(120):
+        with layers.making(images, digest := f"layer-{number}", parent) as folder:
+            (folder / "rootfs").mkdir()
+            host.write_json(folder / layers.ABOUT, {"digest": digest, "parent": parent})
+        parent = digest
+    assert len(layers.find(images, parent)) == 122
+    with pytest.raises(HostError, match="122 layers"):
+        layers.lower(images, parent)
+
+
 def test_an_image_that_something_stands_on_is_not_removed(images):
     layers.name(images, "golden", "top")
     with pytest.raises(HostError, match="top"):
@@ -225,6 +245,34 @@ def test_an_image_that_something_stands_on_is_not_removed(images):
     layers.remove(images, "base")
     assert layers.listed(images) == []
     assert layers.named(images) == {}
+
+
+def test_an_image_is_used_by_containers_that_were_made_by_another_path_to_it(images, tmp_path):
+    use(images, "top")
+    (tmp_path / "link").symlink_to(images)
+    for same in (str(tmp_path / "link"), f"{images}/../images"):
+        assert layers.prune(same) == []
+        with pytest.raises(HostError, match="rf-one"):
+            layers.remove(same, "top")
+
+
+def test_an_image_on_which_another_is_being_made_is_not_removed_and_nobody_waits_for_it(images):
+    with layers.making(images, "new", "top") as folder:
+        (folder / "rootfs").mkdir()
+        assert layers.prune(images) == []
+        for digest in ("top", "new"):
+            with pytest.raises(HostError, match="being made"):
+                layers.remove(images, digest)
+        layers.describe(folder, "new", "top", release="bookworm")
+    assert layers.lower(images, "new").startswith(f"{images}/new/rootfs:{images}/top/rootfs:")
+
+
+def test_what_is_not_ours_among_the_images_is_neither_read_nor_removed(images):
+    layers.name(images, "image.json", "base")  # a name that a file of ours has
+    Path(images, "lost+found", "rootfs").mkdir(parents=True)
+    assert [each["digest"] for each in layers.listed(images)] == ["base", "top"]
+    assert [gone["digest"] for gone in layers.prune(images)] == ["top"]
+    assert Path(images, "lost+found", "rootfs").is_dir()
 
 
 def test_pruning_keeps_what_has_a_name_or_is_used(images):
@@ -272,3 +320,47 @@ def test_the_packages_of_a_snapshot_are_those_that_are_installed():
         "Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n"
     )
     assert dict(golden._packages(status)) == {"bash": "5.2"}
+
+
+@pytest.mark.parametrize("name", ["a b", "a:b", "a,b", "a\\b"])
+def test_a_folder_that_overlay_cannot_use_is_told_before_anything_is_built(tmp_path, name):
+    (told,) = needs._folder(str(tmp_path / name / "images"))
+    assert name in told["what"]
+    assert "RALLYFLOW_CACHE" in told["hint"]
+
+
+def test_a_file_where_images_are_to_be_is_told(tmp_path):
+    (tmp_path / "images").touch()
+    (told,) = needs._folder(str(tmp_path / "images"))
+    assert "is no folder" in told["what"]
+    assert not list(needs._folder(str(tmp_path / "not" / "yet")))
+
+
+def test_too_little_space_for_an_image_comes_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "free_bytes", lambda folder: 1 << 20 if folder == tmp_path else 1 << 40)
+    (told,) = needs._space(str(tmp_path), {"build": True, "memory": 0})
+    assert "1 MiB left" in told["what"]
+    assert "images --unused" in told["hint"]
+
+
+def test_of_a_build_that_fails_the_errors_are_told_if_it_says_which_they_are():
+    assert building._errors(["Reading package lists...", "E: Unable to locate package x"]) == [
+        "E: Unable to locate package x"
+    ]
+    assert building._errors(["out of luck"]) == ["out of luck"]
+
+
+def test_links_of_a_container_lead_to_its_own_files_and_never_to_those_of_the_host(tmp_path):
+    outside = tmp_path / "outside"
+    root = tmp_path / "rootfs"
+    for folder in (outside, root / "home/root/.ssh", root / "etc"):
+        folder.mkdir(parents=True)
+    (root / "root").symlink_to("/home/root")
+    (root / "etc/ssh").symlink_to(f"../../../..{outside}")
+    (root / "etc/resolv.conf").symlink_to("/run/resolv.conf")
+    (root / "round").symlink_to("round")
+    assert golden._inside(root, "root/.ssh/authorized_keys") == root / "home/root/.ssh/authorized_keys"
+    assert golden._inside(root, "etc/ssh/key") == root / str(outside).lstrip("/") / "key"
+    assert golden._inside(root, "etc/resolv.conf") == root / "etc/resolv.conf"
+    with pytest.raises(HostError, match="circle"):
+        golden._inside(root, "round/key")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from dataclasses import dataclass, field
 from logging import getLogger
 from pathlib import Path
@@ -45,6 +47,7 @@ class Host:
     """An agent on a host where some networks are taken and some containers can't be made."""
 
     images = "/images"
+    is_local = False
 
     def __init__(self, book: Book, server: Server, taken: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> None:
         self.machine = SimpleNamespace(server=server, whose=f"server {server.name}")
@@ -76,7 +79,9 @@ class Host:
 @pytest.fixture
 def made(tmp_path: Path):
     def make(inputs: LxcInputs, hosts: list[Host], book: Book) -> tuple[Server, ...]:
-        context: Any = SimpleNamespace(ledger=book, tag=TAG, artifacts=tmp_path, log=getLogger("test"))
+        context: Any = SimpleNamespace(
+            ledger=book, tag=TAG, artifacts=tmp_path, directory=tmp_path, log=getLogger("test")
+        )
         ready = [Ready(each, [{"digest": "d", "release": "bookworm", "init": "minimal"}], ()) for each in hosts]
         return Making(inputs, context, ready).all()
 
@@ -128,6 +133,25 @@ def test_hosts_that_lose_a_network_to_somebody_else_agree_on_another_one(made):
     assert [host.network["vxlan"]["peers"] for host in hosts] == [["10.9.9.2"], ["10.9.9.1"]]
     assert len({host.network["address"] for host in hosts}) == 2
     assert [row.kind for row in book.rows].count("lxc.network") == 2
+
+
+def test_containers_of_all_hosts_let_the_same_key_in(made, monkeypatch, tmp_path):
+    meet = threading.Barrier(2, timeout=0.5)
+    read = keys.read_login_key
+
+    def read_at_once(folder: Path) -> keys.KeyPair | None:
+        found = read(folder)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meet.wait()
+        return found
+
+    monkeypatch.setattr(keys, "read_login_key", read_at_once)
+    book = Book()
+    hosts = [Host(book, outer(name, number)) for number, name in enumerate("ab", 1)]
+    made(LxcInputs(count=2, hosts=tuple(each.machine.server for each in hosts)), hosts, book)
+    kept = read(tmp_path)
+    assert kept
+    assert [host.servers[0]["authorized_key"] for host in hosts] == [kept.public] * 2
 
 
 def test_containers_that_could_not_be_made_are_named_and_the_others_are_booked(made):

@@ -54,6 +54,25 @@ def test_what_is_said_on_a_host_is_logged_line_by_line(tmp_path):
     assert lines == ["building"]
 
 
+class Chatty(Unprivileged):
+    """A machine whose shells greet, as ~/.bashrc can make them."""
+
+    def stream(self, order: Order, sinks, *, source=None, size: int = 0) -> int:
+        greeting = Order(f"echo Welcome; {order.run}", timeout=order.timeout)
+        return super().stream(greeting, sinks, source=source, size=size)
+
+
+def test_what_a_shell_prints_first_is_no_part_of_an_answer(tmp_path):
+    with Chatty(HERE) as machine:
+        assert Agent(machine, str(tmp_path)).call("layers.named", images=str(tmp_path)) == {}
+
+
+@pytest.mark.parametrize("answer", [b"", b"Welcome\n", b'{"value": 1'])
+def test_an_answer_that_is_none_is_an_error_of_the_host(agent, answer):
+    with pytest.raises(ContainerFailed, match="no answer"):
+        agent._read(bytearray(answer))
+
+
 @pytest.mark.parametrize(
     ("do", "given", "kind"),
     [

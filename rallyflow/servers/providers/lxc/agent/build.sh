@@ -45,14 +45,20 @@ if [ -n "$lower" ] && [ -s "$folder/packages" ]; then
 fi
 if [ -s "$folder/seed" ]; then
   say "running the seed commands"
-  chroot "$root" sh -eu -s <"$folder/seed" >&2
+  chroot "$root" sh -eu /dev/fd/3 3<"$folder/seed" >&2  # whatever reads its input reads nothing, and none of them
 fi
 
-# A container gets these when it is made: what stayed here would be the same in all of them.
-rm -f "$root"/etc/ssh/ssh_host_*_key "$root"/etc/ssh/ssh_host_*_key.pub
-[ ! -e "$root/etc/machine-id" ] || : >"$root/etc/machine-id"
-rm -f "$root/etc/resolv.conf" "$root/var/lib/dbus/machine-id" "$root/etc/hostname"
-[ ! -e "$folder/services" ] || rm -f "$root/usr/sbin/policy-rc.d"
-chroot "$root" apt-get clean
-rm -rf "$root"/var/lib/apt/lists/* "$root"/tmp/*
+# A container gets these when it is made: what stayed here would be the same in all of them. It is done inside: the seed
+# may have made links of folders, and from out here they would lead to the host's own files.
+[ -e "$folder/services" ] && services=yes || services=
+chroot "$root" sh -eu -s "$services" >&2 <<'END'
+rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
+[ ! -e /etc/machine-id ] || : >/etc/machine-id
+rm -f /etc/resolv.conf /var/lib/dbus/machine-id /etc/hostname
+[ -z "$1" ] || rm -f /usr/sbin/policy-rc.d
+apt-get clean
+for folder in /var/lib/apt/lists /tmp; do
+  [ -L "$folder" ] || rm -rf "$folder"/*
+done
+END
 chroot "$root" dpkg-query -W -f '${Package} ${Version}\n' >"$folder/versions"

@@ -23,7 +23,7 @@ def build(images: str, digest: str, recipe: Mapping[str, Any]) -> bool:
 
     The recipe has `parent` (a digest, or nothing for a base), `release`, `packages`, `seed`, `init` and `mirror`.
     """
-    with layers.making(images, digest) as folder:
+    with layers.making(images, digest, recipe["parent"]) as folder:
         if folder is None:
             return False
         lower = layers.lower(images, recipe["parent"])
@@ -78,15 +78,20 @@ def _run(folder: Path, release: str) -> None:
             last = [*last, line.rstrip()][-_LAST:]
     if process.returncode:
         raise HostError(
-            f"the image can't be built (exit code {process.returncode}): {' | '.join(last)}",
+            f"the image can't be built (exit code {process.returncode}): {' | '.join(_errors(last))}",
             hint="the whole output is in the step's log; has this host a way to its Debian mirror?",
             kind="transient",
         )
 
 
+def _errors(last: list[str]) -> list[str]:
+    """Return what apt and debootstrap call errors among the last lines; all of these, when that is nothing."""
+    return [line for line in last if line.startswith("E: ")] or last
+
+
 def unpack(images: str, digest: str, about: Mapping[str, Any]) -> None:
     """Make a layer from another host's, which comes as a tar file on the input after the call."""
-    with layers.making(images, digest) as folder:
+    with layers.making(images, digest, about["parent"]) as folder:
         if folder is None:
             return
         command = ["tar", "-C", str(folder), *TAR, "-xf", "-"]

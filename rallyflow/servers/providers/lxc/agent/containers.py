@@ -20,13 +20,19 @@ _ABOUT = "server.json"
 _NOISE = "get_config_unsupported_key"  # in every log of an LXC that was built without seccomp
 
 
-def create(images: str, servers: Sequence[Mapping[str, Any]], keys: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+def create(
+    images: str, servers: Sequence[Mapping[str, Any]], keys: Mapping[str, Mapping[str, str]], directory: str = ""
+) -> dict[str, Any]:
     """Make containers, and start them; one that is complete already, and just as wanted, is kept and started.
 
-    `keys` are the host keys by name, each `private` and `public`, for those that have to be made. Returns for each
-    name `host_key`, the public key that it has, or `error`.
+    `keys` are the host keys by name, each `private` and `public`, for those that have to be made; `directory` is the
+    folder of the run, when it is on this host. Returns for each name `host_key`, the public key that it has, or
+    `error`.
     """
-    return _each([server["name"] for server in servers], lambda at, lock: _create(images, servers[at], keys, lock))
+    host.private(host.CONTAINERS)
+    return _each(
+        [server["name"] for server in servers], lambda at, lock: _create(images, servers[at], keys, directory, lock)
+    )
 
 
 def restore(names: Sequence[str]) -> dict[str, Any]:
@@ -90,7 +96,7 @@ def _each(names: Sequence[str], work: Callable[[int, int], Mapping[str, Any]]) -
 
 
 def _create(
-    images: str, server: Mapping[str, Any], keys: Mapping[str, Mapping[str, str]], lock: int
+    images: str, server: Mapping[str, Any], keys: Mapping[str, Mapping[str, str]], directory: str, lock: int
 ) -> Mapping[str, Any]:
     name, folder = server["name"], _folder(server["name"])
     known = host.read_json(folder / _ABOUT)
@@ -101,7 +107,7 @@ def _create(
     if folder.exists():
         _delete(name)
     own = keys[name]
-    about = {**server, "images": images, "host_key": own["public"], "complete": False}
+    about = {**server, "images": images, "directory": directory, "host_key": own["public"], "complete": False}
     with layers.claiming(images, server["image"]):
         lower = layers.lower(images, server["image"])
         folder.mkdir(parents=True)

@@ -10,6 +10,8 @@ from typing import Any
 from rallyflow.servers.providers.lxc.agent import configs, containers, host, layers
 from rallyflow.servers.providers.lxc.agent.trouble import HostError
 
+_MOST_LINKS = 40  # as Linux has it
+
 
 def snapshot(container: str, images: str, word: str, *, force: bool) -> dict[str, Any]:
     """Make the root file system of a container a named image, and return what the image is.
@@ -25,34 +27,35 @@ def snapshot(container: str, images: str, word: str, *, force: bool) -> dict[str
         before = layers.named(images).get(host.checked(word))
         if before and not force:
             raise HostError(f"there is an image {word!r} already", hint="--force replaces it", kind="used")
-        about = _stopped(known, images, lock)
+        if not layers.are_same(known["images"], images):
+            raise HostError(
+                f"the layers below {container} are in {known['images']}, and the new one would be in {images}",
+                hint="set RALLYFLOW_CACHE as it was when the container was made",
+            )
+        digest = f"golden-{secrets.token_hex(8)}"
+        layers.stacked(images, [digest, *(each["digest"] for each in layers.find(images, known["image"]) or ())])
+        about = _stopped(known, images, digest, lock)
         layers.name(images, word, about["digest"])
     if before:
         _drop(images, before)
     return about
 
 
-def _stopped(known: dict[str, Any], images: str, lock: int) -> dict[str, Any]:
+def _stopped(known: dict[str, Any], images: str, digest: str, lock: int) -> dict[str, Any]:
     name = known["name"]
     ran = containers.is_running(name)
     if ran:
         host.say(f"stopping {name}")
         containers.stop(name)
     try:
-        return _copied(known, images)
+        return _copied(known, images, digest)
     finally:
         if ran:
             host.say(f"starting {name} again")
             containers.start(name, lock)
 
 
-def _copied(known: dict[str, Any], images: str) -> dict[str, Any]:
-    if known["images"] != images:
-        raise HostError(
-            f"the layers below {known['name']} are in {known['images']}, and the new one would be in {images}",
-            hint="set RALLYFLOW_CACHE as it was when the container was made",
-        )
-    digest = f"golden-{secrets.token_hex(8)}"
+def _copied(known: dict[str, Any], images: str, digest: str) -> dict[str, Any]:
     upper = host.CONTAINERS / known["name"] / "upper"
     with layers.making(images, digest) as folder:
         if folder is None:
@@ -60,7 +63,7 @@ def _copied(known: dict[str, Any], images: str) -> dict[str, Any]:
         host.say(f"copying {upper}")
         host.run("cp", "-a", "--reflink=auto", upper, folder / "rootfs", timeout=3600.0)
         for path in configs.OWN_FILES:
-            (folder / "rootfs" / path).unlink(missing_ok=True)
+            _inside(folder / "rootfs", path).unlink(missing_ok=True)
         _write_versions(folder, images, known["image"])
         about = {"init": known["init"], "of": known["name"], "release": known["release"]}
         layers.describe(folder, digest, known["image"], **about)
@@ -70,8 +73,30 @@ def _copied(known: dict[str, Any], images: str) -> dict[str, Any]:
     return chain[0]
 
 
+def _inside(root: Path, path: str) -> Path:
+    """Return where a file of a container is, with folders that are links followed as the container sees them.
+
+    Followed as the host sees them, they would lead to the host's own files. A link at the end is the file itself.
+    """
+    place, rest, links = root, list(Path(path).parts), 0
+    while rest:
+        part = rest.pop(0)
+        link = place / part
+        if part in {"/", ".."}:
+            place = root if part == "/" or place == root else place.parent
+        elif rest and link.is_symlink():
+            links += 1
+            if links > _MOST_LINKS:
+                raise HostError(f"{path} of the container leads round in a circle of links")
+            rest = [*link.readlink().parts, *rest]
+        else:
+            place = link
+    return place
+
+
 def _write_versions(folder: Path, images: str, parent: str) -> None:
-    status = host.text_of(folder / "rootfs" / "var/lib/dpkg/status")
+    file = _inside(folder / "rootfs", "var/lib/dpkg/status")
+    status = "" if file.is_symlink() else host.text_of(file)
     found = dict(_packages(status)) if status else layers.versions(images, parent)
     text = "".join(f"{name} {version}\n" for name, version in sorted(found.items()))
     (folder / "versions").write_text(text, encoding="utf-8")

@@ -76,25 +76,34 @@ def has_link(name: str) -> bool:
     return Path("/sys/class/net", name).exists()
 
 
+def can_be_name(name: str) -> bool:
+    """Whether something may be called so: other things in our folders, such as lost+found, are not ours."""
+    return _NAME.fullmatch(name) is not None
+
+
 def checked(name: str) -> str:
     """Return a name that may become a part of a path; HostError for any other."""
-    if not _NAME.fullmatch(name):
-        raise HostError(f"{name!r} can't be a name")
+    if not can_be_name(name):
+        raise HostError(
+            f"{name!r} can't be a name", hint="names have letters, digits, dots, hyphens and underscores, at most 200"
+        )
     return name
 
 
 @contextlib.contextmanager
-def locked(name: str, *, folder: Path = LOCKS, shared: bool = False, waiting: str = "") -> Iterator[int]:
+def locked(
+    name: str, *, folder: Path = LOCKS, shared: bool = False, waiting: str = "", busy: str = ""
+) -> Iterator[int]:
     """Hold a lock of this host, which ends with this process; `waiting` is said when another has it.
 
-    Gives the lock's file descriptor.
+    With `busy` it is not waited for: that is the HostError then, of the kind `used`. Gives the lock's file descriptor.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}.lock"
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _lock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, waiting)
+            _lock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, waiting, busy)
             if _is(descriptor, file):
                 yield descriptor
                 return
@@ -102,10 +111,12 @@ def locked(name: str, *, folder: Path = LOCKS, shared: bool = False, waiting: st
             os.close(descriptor)
 
 
-def _lock(descriptor: int, how: int, waiting: str) -> None:
+def _lock(descriptor: int, how: int, waiting: str, busy: str) -> None:
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except BlockingIOError as error:
+        if busy:
+            raise HostError(busy, kind="used") from error
         if waiting:
             say(waiting)
         fcntl.flock(descriptor, how)
@@ -120,10 +131,10 @@ def _is(descriptor: int, file: Path) -> bool:
 
 
 def read_json(file: Path) -> dict[str, Any] | None:
-    """Return what a file holds; None when it is missing, or was cut off by a crash of the machine."""
+    """Return what a file holds; None when it is missing, is none, or was cut off by a crash of the machine."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -144,6 +155,17 @@ def write_file(file: Path, text: str, mode: int = 0o644) -> None:
         stream.flush()
         os.fsync(descriptor)
     temporary.replace(file)
+
+
+def private(folder: Path) -> Path:
+    """Make a folder that only root can enter, if it is not there, and see to it that it is one.
+
+    In a container's files there are programs with the rights of root, and what its own users must not see.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+    return folder
 
 
 def remove_tree(folder: Path) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,18 @@ from rallyflow.servers.providers.lxc.agent import host
 from rallyflow.servers.providers.lxc.agent.trouble import HostError
 
 ABOUT = "image.json"
+NOT_IN_PATHS = ":,\\ \n"
+"""What overlay, or LXC's configuration, takes for something else than a part of a path."""
 _NAMES = "names"
-_DEEPEST = 100
+_LONGEST = 3700  # characters: one page of memory has to hold them, with the container's own two folders
 
 
 def find(images: str, digest: str) -> list[dict[str, Any]] | None:
     """Return what is known of an image and of the layers below it, the uppermost first; None when one is missing."""
     chain: list[dict[str, Any]] = []
-    while digest and len(chain) < _DEEPEST:
+    while digest:
         about = _about(Path(images), digest)
-        if about is None:
+        if about is None or about in chain:
             return None
         chain.append(about)
         digest = about["parent"]
@@ -37,20 +39,34 @@ def lower(images: str, digest: str) -> str:
     chain = find(images, digest)
     if chain is None:
         raise HostError(f"the image {digest} is not on this host, or a layer of it is missing", kind="missing")
-    folders = [str(Path(images, each["digest"], "rootfs")) for each in chain]
-    if any(sign in images for sign in ":,\\ "):
+    return stacked(images, [each["digest"] for each in chain])
+
+
+def stacked(images: str, digests: Sequence[str]) -> str:
+    """Return layers as overlay takes them; HostError when it can't."""
+    text = ":".join(str(Path(images, digest, "rootfs")) for digest in digests)
+    if any(sign in images for sign in NOT_IN_PATHS):
         raise HostError(f"overlay can't use a folder with such a name: {images}", hint="set RALLYFLOW_CACHE")
-    return ":".join(folders)
+    if len(text) > _LONGEST:
+        raise HostError(
+            f"{len(digests)} layers on top of each other, in {images}, are more than overlay takes",
+            hint="begin anew from `packages` and `seed`, or set RALLYFLOW_CACHE to a folder with a shorter name",
+        )
+    return text
 
 
 @contextlib.contextmanager
-def making(images: str, digest: str) -> Iterator[Path | None]:
+def making(images: str, digest: str, parent: str = "") -> Iterator[Path | None]:
     """Give a folder to make a layer in; None when somebody has made it meanwhile. It counts once this ends well.
 
-    What a maker that was killed has left of the same layer is removed first.
+    Nobody removes the layer below it, `parent`, meanwhile. What a maker that was killed has left of the same layer is
+    removed first.
     """
-    store = Path(images)
-    with host.locked(host.checked(digest), folder=store / "locks", waiting=f"waiting: another makes image {digest}"):
+    store = host.private(Path(images))
+    with (
+        host.locked(host.checked(digest), folder=store / "locks", waiting=f"waiting: another makes image {digest}"),
+        claiming(images, parent) if parent else contextlib.nullcontext(),
+    ):
         if _about(store, digest) is not None:
             yield None
             return
@@ -108,7 +124,7 @@ def listed(images: str) -> list[dict[str, Any]]:
     """Return all images: what they are, their names, the containers that use them and the layers on top of them."""
     store = Path(images)
     names = named(images)
-    found = [about for folder in sorted(store.glob("[!.]*")) if (about := _about(store, folder.name)) is not None]
+    found = _all(store)
     return [
         {
             **about,
@@ -125,22 +141,31 @@ def users(images: str, digest: str) -> list[str]:
     found = []
     for folder in sorted(host.CONTAINERS.glob("*")):
         about = host.read_json(folder / "server.json") or {}
-        if about.get("image") == digest and about.get("images") == images:
+        if about.get("image") == digest and are_same(about.get("images", ""), images):
             found.append(folder.name)
     return found
 
 
+def are_same(images: str, others: str) -> bool:
+    """Whether two folders of images are one, perhaps by way of links."""
+    return Path(images).resolve() == Path(others).resolve()
+
+
 @contextlib.contextmanager
 def claiming(images: str, digest: str) -> Iterator[None]:
-    """Hold an image while a container that is to use it is written down: nobody removes it meanwhile."""
+    """Hold an image while a container or a layer that is to stand on it is made: nobody removes it meanwhile."""
     with host.locked(host.checked(digest), folder=Path(images) / "locks", shared=True):
         yield
 
 
 def remove(images: str, word: str) -> Mapping[str, Any]:
-    """Remove an image by name or digest; HostError of the kind `used` while containers or other images stand on it."""
+    """Remove an image by name or digest.
+
+    HostError of the kind `used` while containers or other images stand on it, or are about to.
+    """
     digest = named(images).get(word, word)
-    with host.locked(host.checked(digest), folder=Path(images) / "locks"):
+    busy = f"the image {word} is being made, or something that stands on it"
+    with host.locked(host.checked(digest), folder=Path(images) / "locks", busy=busy):
         about = _about(Path(images), digest)
         if about is None:
             raise HostError(f"there is no image {word!r}", kind="missing")
@@ -175,14 +200,22 @@ def _is_idle(image: Mapping[str, Any]) -> bool:
 
 
 def _clear(store: Path) -> None:
-    """Remove what is left of builds and removals that were killed; one that goes on is waited for."""
+    """Remove what is left of builds and removals that were killed; one that goes on is let be."""
     for folder in store.glob(".*.making"):
-        with host.locked(folder.name[1:].removesuffix(".making"), folder=store / "locks"):
-            host.remove_tree(folder)
+        _clear_one(store, folder.name[1:].removesuffix(".making"), folder)
     for folder in store.glob("[!.]*/rootfs"):
-        with host.locked(folder.parent.name, folder=store / "locks"):
-            if _about(store, folder.parent.name) is None:
-                host.remove_tree(folder.parent)
+        _clear_one(store, folder.parent.name, folder.parent)
+
+
+def _clear_one(store: Path, digest: str, folder: Path) -> None:
+    if not host.can_be_name(digest):
+        return
+    try:
+        with host.locked(digest, folder=store / "locks", busy=f"the image {digest} is being made"):
+            if folder.name != digest or _about(store, digest) is None:
+                host.remove_tree(folder)
+    except HostError as error:
+        host.say(error.what)
 
 
 def packages(images: str, word: str) -> dict[str, str]:
@@ -194,8 +227,12 @@ def packages(images: str, word: str) -> dict[str, str]:
 
 
 def _on_top(store: Path, digest: str) -> list[str]:
-    abouts = (_about(store, folder.name) for folder in sorted(store.glob("[!.]*")))
-    return [about["digest"] for about in abouts if about is not None and about["parent"] == digest]
+    return [about["digest"] for about in _all(store) if about["parent"] == digest]
+
+
+def _all(store: Path) -> list[dict[str, Any]]:
+    folders = [folder for folder in sorted(store.glob("[!.]*")) if host.can_be_name(folder.name)]
+    return [about for folder in folders if (about := _about(store, folder.name)) is not None]
 
 
 def _about(store: Path, digest: str) -> dict[str, Any] | None:

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rallyflow.servers.providers.lxc.agent import configs, host
+from rallyflow.servers.providers.lxc.agent import configs, host, layers
 from rallyflow.servers.providers.lxc.agent.trouble import HostError
 
 TOOLS = {"lxc-start": "lxc", "ip": "iproute2", "unshare": "util-linux", "tar": "tar"}
 _DISK = {"build": 3 << 30, "clone": 256 << 20}  # bytes that have to be free
 _TRIAL = "rf-trial"
+_ELSEWHERE = "RALLYFLOW_CACHE says where images of this machine are"
 
 
 def problems(images: str, wanted: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -23,7 +24,7 @@ def problems(images: str, wanted: Mapping[str, Any]) -> list[dict[str, str]]:
     `cpus`) and `build` (whether an image has to be built here).
     """
     found = [*_rights(), *_tools(wanted)]
-    return found or [*_kernel(wanted), *_limits(wanted), *_space(images, wanted)]
+    return found or [*_kernel(wanted), *_limits(wanted), *_folder(images), *_space(images, wanted)]
 
 
 def install(packages: list[str]) -> None:
@@ -93,11 +94,20 @@ def _limits(wanted: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             yield {"what": f"the kernel can't limit {key}", "hint": f"leave `{key}` out"}
 
 
+def _folder(images: str) -> Iterator[dict[str, str]]:
+    if any(sign in images for sign in layers.NOT_IN_PATHS):
+        yield {"what": f"overlay can't use a folder with such a name: {images}", "hint": _ELSEWHERE}
+    nearest = next(folder for folder in (Path(images), *Path(images).parents) if folder.exists())
+    if not nearest.is_dir():
+        yield {"what": f"{nearest} is no folder, and images are to be kept in {images}", "hint": _ELSEWHERE}
+
+
 def _space(images: str, wanted: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     for folder, least in ((host.STATE, _DISK["clone"]), (Path(images), _DISK["build"] if wanted["build"] else 0)):
         free = host.free_bytes(folder)
         if free < least:
-            yield {"what": f"{folder} has {free >> 20} MiB left, and {least >> 20} MiB are needed", "hint": ""}
+            hint = f"`rallyflow images --unused` may free some; {_ELSEWHERE}" if folder == Path(images) else ""
+            yield {"what": f"{folder} has {free >> 20} MiB left, and {least >> 20} MiB are needed", "hint": hint}
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if wanted["memory"] > total:
         memory = f"{total >> 20} MiB of memory, and the containers may use {wanted['memory'] >> 20} MiB"

@@ -41,12 +41,13 @@ def source_towards(address: str) -> str:
     return str(found[0]["prefsrc"])
 
 
-def create(network: Mapping[str, Any], forward: Mapping[str, str]) -> dict[str, Any]:
+def create(network: Mapping[str, Any], forward: Mapping[str, str], directory: str = "") -> dict[str, Any]:
     """Make a network, or what is missing of it, and return what it is.
 
     `network` has `bridge`, `tag`, `cidr`, `address` (of the bridge), `nat`, and `vxlan`: None, or `name`, `id`, `local`
     and `peers`. `forward` are names of containers with their addresses, to each of which a port of this host
-    leads. HostError of the kind `taken` when somebody else has its addresses.
+    leads. `directory` is the folder of the run, when it is on this host.
+    HostError of the kind `taken` when somebody else has its addresses.
     """
     with host.locked(_LOCK):
         known = host.read_json(_file(network["bridge"]))
@@ -54,7 +55,7 @@ def create(network: Mapping[str, Any], forward: Mapping[str, str]) -> dict[str, 
             if known is not None:
                 _undo(network["bridge"], network["vxlan"]["name"] if network["vxlan"] else "")
             _check_free(network["cidr"])
-            known = {**network, "forward": _ports(forward)}
+            known = {**network, "directory": directory, "forward": _ports(forward)}
             host.NETWORKS.mkdir(parents=True, exist_ok=True)
             host.write_json(_file(network["bridge"]), known)
         return _apply(known)
