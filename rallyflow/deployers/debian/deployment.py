@@ -18,10 +18,12 @@ from rallyflow.deployers.debian.passwords import Passwords
 from rallyflow.deployers.debian.remote import Agent, Event
 from rallyflow.deployers.debian.schemas import fetch, offer
 from rallyflow.deployers.debian.site import Site
-from rallyflow.errors import StepError
+from rallyflow.errors import PackagesMissing, StepError
 from rallyflow.model.step import Progress, StepContext
+from rallyflow.model.values import Server
 from rallyflow.servers.fleet import joined, on_all
 from rallyflow.servers.machine import Machine
+from rallyflow.servers.packages import sets_with
 from rallyflow.servers.ssh.command import StoppedError
 
 _FACTS_TIMEOUT = 300.0
@@ -126,6 +128,21 @@ def deploy(inputs: DebianInputs, passwords: Passwords, context: StepContext) -> 
     return Deployed(site, phases.seconds(), started, _of_cloud(packages, made))
 
 
+def all_have(servers: Sequence[Server], deployment: str, context: StepContext) -> bool:
+    """Whether each of the servers has the deployment, running or not. Raises as `deploy`."""
+
+    def found(machine: Machine) -> str:
+        return str(Agent(machine).do("facts", timeout=_FACTS_TIMEOUT)["deployment"])
+
+    results = on_all(servers, found, stopped=context.stop.is_set)
+    errors = [each.error for each in results if each.error]
+    if errors:
+        raise joined(errors)
+    if any(each.value is None for each in results):
+        raise StoppedError
+    return all(each.value == deployment for each in results)
+
+
 def site_of(inputs: DebianInputs, passwords: Passwords, layout: Layout, versions: Mapping[str, str]) -> Site:
     """Return what all services have to know."""
     return Site(
@@ -211,12 +228,23 @@ class _Work:
         missing = [name for name in wanted if name not in found]
         if missing:
             self.context.log.info("%s: installing %d packages: %s", server.name, len(missing), " ".join(missing))
-            text = json.dumps({"packages": wanted, "timeout": self.inputs.unit_timeout * 4})
-            self._agent(machine).do("install", text, timeout=self.inputs.unit_timeout * 5)
+            self._install(machine, wanted, missing)
             found, dumps = self._facts(machine)
         if server is self.layout.controller:
             offer(machine, self._schemas(found), dumps)
         return found
+
+    def _install(self, machine: Machine, wanted: Sequence[str], missing: Sequence[str]) -> None:
+        text = json.dumps({"packages": wanted, "timeout": self.inputs.unit_timeout * 4})
+        try:
+            self._agent(machine).do("install", text, timeout=self.inputs.unit_timeout * 5)
+        except PackagesMissing as error:
+            sets = ", ".join(f'"{name}"' for name in sets_with(missing))
+            raise PackagesMissing(
+                error.what,
+                hint="where a server gets no packages, they have to be in its image: provision/lxc has "
+                f"`packages: [{sets or ', '.join(missing)}]`, and `nat: true` for a way out",
+            ) from error
 
     def halt(self, machine: Machine, plan: Plan) -> str:
         """Stop what differs from a plan on a server."""

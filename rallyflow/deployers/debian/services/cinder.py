@@ -1,4 +1,4 @@
-"""Volumes: the API and the scheduler on the controller, cinder-volume where they are stored."""
+"""Volumes: the API and the scheduler on the controllers, cinder-volume where they are stored."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from rallyflow.deployers.debian.agent.plan import Account, Daemon, File, Folder, Schema, Wait
 from rallyflow.deployers.debian.layout import Placed, Role
-from rallyflow.deployers.debian.services.wsgi import wsgi
+from rallyflow.deployers.debian.services.wsgi import Api, wsgi
 from rallyflow.deployers.debian.site import Parts, Site, data
 
 _CONF = "/etc/cinder/cinder.conf"
@@ -58,9 +58,8 @@ def _conf(site: Site, server: Placed) -> str:
 
 
 def _controller(site: Site, server: Placed) -> Parts:
-    api = wsgi(
-        site, "cinder-api", "cinder", "/usr/bin/cinder-wsgi", (_CONF,), ("cinder-tables", "rabbitmq", "keystone")
-    )
+    after = ("cinder-tables", "rabbitmq", "keystone")
+    api = Api("cinder-api", "cinder", "/usr/bin/cinder-wsgi", (_CONF,), after)
     scheduler = Daemon(
         "cinder-scheduler",
         "services",
@@ -80,9 +79,9 @@ def _controller(site: Site, server: Placed) -> Parts:
         user="cinder",
     )
     url = site.url("cinder-api", "/v3/%(project_id)s")
-    return api + Parts(
+    return wsgi(site, server, api) + Parts(
         ("cinder-api", "cinder-scheduler"),
-        units=(tables, scheduler),
+        units=(site.once(server, tables, site.answers("cinder-api")), scheduler),
         accounts=(Account("cinder", site.passwords.users["cinder"], "cinderv3", "volumev3", url),),
         databases={"cinder": "cinder"},
     )
