@@ -10,12 +10,10 @@ NAME = "haproxy"
 _CONF = "/etc/rallyflow/haproxy.cfg"
 _HEAD = """\
 global
-    log stdout format raw local0 notice
     maxconn 1900
 
 defaults
     mode http
-    log global
     balance leastconn
     retries 3
     option redispatch 1
@@ -26,8 +24,9 @@ defaults
     timeout check 2m
     default-server inter 2s fastinter 500ms downinter 1s fall 2 rise 1
 """
-"""An API that refuses a connection gets no requests; one that is busy keeps its share, for its checks wait in its queue
-as requests do. Two file descriptors a connection fit in the 4096 that a process may have everywhere."""
+"""An API that refuses connections gets no requests, and those that it refused go to another one at once. One that is
+busy keeps its share: its checks may wait in its queue as long as requests do. `maxconn` takes two files a connection,
+which stays below 4096, a usual limit of a process. There is no statistics socket, and nothing listens but the APIs."""
 
 
 def balancer(site: Site) -> Parts:
