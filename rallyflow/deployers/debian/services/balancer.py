@@ -14,6 +14,7 @@ global
 
 defaults
     mode http
+    option httpclose
     balance leastconn
     retries 3
     option redispatch 1
@@ -25,8 +26,9 @@ defaults
     default-server inter 2s fastinter 500ms downinter 1s fall 2 rise 1
 """
 """An API that refuses connections gets no requests, and those that it refused go to another one at once. One that is
-busy keeps its share: its checks may wait in its queue as long as requests do. `maxconn` takes two files a connection,
-which stays below 4096, a usual limit of a process. There is no statistics socket, and nothing listens but the APIs."""
+busy keeps its share: its checks may wait in its queue as long as requests do. Connections end with their request, as
+uWSGI ends them too. `maxconn` takes two files a connection, which stays below 4096, a usual limit of a process. There
+is no statistics socket, and nothing listens but the APIs."""
 
 
 def balancer(site: Site) -> Parts:
