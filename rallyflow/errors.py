@@ -461,6 +461,12 @@ class PackagesMissing(PermanentError):
     code = "RF0675"
 
 
+class ServerUnfit(PermanentError):
+    """A server can't do what a driver needs: its kernel lacks something, or a volume group is not there."""
+
+    code = "RF0676"
+
+
 class VerifierUnbuilt(PermanentError):
     """The packages of a verifier can't be installed into its own environment: pip failed, or Python can't make one."""
 

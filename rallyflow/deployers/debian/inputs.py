@@ -73,6 +73,12 @@ class DebianInputs(StepModel):
     services: Services = Field(default_factory=Services, description="Services on top of those that every cloud has")
     driver: Literal["fake", "libvirt"] = Field("fake", description="What nova-compute starts servers with")
     virt_type: Literal["qemu", "kvm"] = Field("qemu", description="What libvirt runs; qemu needs no hardware for it")
+    volume_driver: Literal["fake", "lvm"] = Field("fake", description="What cinder-volume makes volumes with")
+    volume_group: str = Field(
+        "cinder-volumes",
+        pattern=r"^([A-Za-z0-9_.+][A-Za-z0-9_.+-]*|\$\{\{.*\}\})$",
+        description="With `lvm`: the volume group, which has to be there on each storage server",
+    )
     config: dict[Configured, ConfigOf] = Field(
         default_factory=dict, description="Service to section to option to value; a list gives an option several times"
     )

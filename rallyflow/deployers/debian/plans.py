@@ -37,6 +37,7 @@ STOPPED = (
     "cinder-api",
     "cinder-scheduler",
     "cinder-volume",
+    "tgt",
     "heat-api",
     "heat-engine",
     "swift-proxy",

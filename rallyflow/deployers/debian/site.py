@@ -37,6 +37,8 @@ class Site:
     config: Mapping[str, Options] = field(default_factory=dict)  # service to what the workflow sets
     driver: str = "fake"
     virt_type: str = "qemu"
+    volume_driver: str = "fake"
+    volume_group: str = ""
     optional: frozenset[str] = frozenset()
     versions: Mapping[str, str] = field(default_factory=dict)  # package to version, on the controller
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import daemons, files, packages, places
+from . import daemons, files, kernel, packages, places
 from .events import AgentError, say
 from .plan import Plan, load
 from .work import Work
@@ -36,8 +36,8 @@ def main(verb: str) -> int:
     return 0
 
 
-def _facts(_text: str) -> None:
-    """Say which packages and which dumps of tables there are, and which deployment."""
+def _facts(text: str) -> None:
+    """Say what there is: packages, dumps of tables, a deployment, what the kernel has; volume groups for `lvm`."""
     dumps = sorted(path.name for path in places.SCHEMAS.glob("*.sql.gz")) if places.SCHEMAS.is_dir() else []
     manifest = _manifest()
     found = sorted(packages.versions().items())
@@ -49,6 +49,8 @@ def _facts(_text: str) -> None:
         schemas=dumps,
         deployment=manifest.get("deployment", ""),
         systemd=Path("/run/systemd/system").is_dir(),
+        kernel=kernel.features(),
+        volume_groups=kernel.volume_groups() if text == "lvm" else [],
     )
 
 

@@ -6,14 +6,18 @@ import pytest
 
 from rallyflow.deployers.debian import deployment
 from rallyflow.deployers.debian.deployment import all_have, deploy
+from rallyflow.deployers.debian.fitness import check_kernel, check_volume_group
 from rallyflow.deployers.debian.inputs import DebianInputs
-from rallyflow.deployers.debian.layout import Role
+from rallyflow.deployers.debian.layout import Role, lay_out
 from rallyflow.deployers.debian.passwords import Passwords
-from rallyflow.errors import PackagesMissing
+from rallyflow.errors import PackagesMissing, ServerUnfit
 from rallyflow.model.values import Server
 from rallyflow.servers.packages import SETS
 
 SERVERS = tuple(Server(name=name, host="127.0.0.1") for name in ("ctl1", "ctl2", "compute"))
+
+STORAGE_APART = {Role.CONTROLLER: ("ctl1",), Role.COMPUTE: ("ctl2",), Role.STORAGE: ("compute",)}
+KERNEL = {"kernel": [], "volume_groups": []}
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def agents(monkeypatch):
             if self.hear:
                 versions = dict.fromkeys((*SETS["openstack"], "python3-amqp"), "1")
                 self.hear({"event": "packages", "packages": versions})
-            return {"event": "facts", "schemas": [], "deployment": there["deployments"][self.name]}
+            return {"event": "facts", "schemas": [], "deployment": there["deployments"][self.name], **KERNEL}
 
     monkeypatch.setattr(deployment, "Agent", Fake)
     return asked, there["deployments"]
@@ -50,6 +54,26 @@ def test_a_server_that_gets_no_packages_is_named_with_the_set_for_its_image(agen
     asked, _deployments = agents
     assert "install" in asked["ctl1"]
     assert not any(set(verbs) - {"facts", "install"} for verbs in asked.values())
+
+
+def test_volumes_on_lvm_are_refused_where_the_kernel_can_not_have_them_and_nothing_is_installed(agents, context):
+    inputs = DebianInputs(servers=SERVERS, roles=STORAGE_APART, volume_driver="lvm")
+    with pytest.raises(ServerUnfit, match="compute: its kernel has no device-mapper"):
+        deploy(inputs, Passwords.generate("rf-test"), context)
+    asked, _deployments = agents
+    assert asked["compute"] == ["facts"]
+
+
+def test_only_storage_servers_have_to_have_the_volume_group():
+    inputs = DebianInputs(servers=SERVERS, roles=STORAGE_APART, volume_driver="lvm", volume_group="vg0")
+    first, _second, storage = lay_out(inputs.servers, inputs.roles).servers
+    check_volume_group(inputs, first, [])
+    check_kernel(inputs, first, [])
+    check_volume_group(inputs, storage, ["vg0", "other"])
+    with pytest.raises(ServerUnfit, match="no volume group 'vg0': it has other"):
+        check_volume_group(inputs, storage, ["other"])
+    with pytest.raises(ServerUnfit, match="it has none"):
+        check_volume_group(inputs, storage, [])
 
 
 def test_a_deployment_is_there_when_all_servers_have_it(agents, context):

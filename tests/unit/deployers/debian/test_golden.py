@@ -30,6 +30,12 @@ CASES = {
     "controllers-first": (THREE, TWO_AND_ONE, "ctl", {"optional": frozenset({"heat"})}),
     "controllers-second": (THREE, TWO_AND_ONE, "one", {"optional": frozenset({"heat"})}),
     "controllers-compute": (THREE, TWO_AND_ONE, "two", {}),
+    "storage-lvm": (
+        THREE,
+        {Role.CONTROLLER: 1, Role.COMPUTE: 1, Role.STORAGE: 1},
+        "two",
+        {"volume_driver": "lvm", "volume_group": "vg0"},
+    ),
     "storage": (THREE, {Role.CONTROLLER: 1, Role.COMPUTE: 1, Role.STORAGE: 1}, "two", {}),
 }
 
