@@ -1,4 +1,4 @@
-"""Object storage, on the controller of clouds that want it: one device, one replica, and what a request needs."""
+"""Object storage, on the first controller of clouds that want it: one device, one replica, and what a request needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FILTERS = (
 
 
 def swift(site: Site) -> Parts:
-    """Return the parts of the controller."""
+    """Return the parts of the first controller."""
     parts = Parts(
         ("swift-proxy", *(f"swift-{store}" for store in _STORES)),
         tuple(
@@ -103,7 +103,7 @@ def _proxy(site: Site) -> Parts:
         },
         "app:proxy-server": {"use": "egg:swift#proxy", "account_autocreate": True},
         **{f"filter:{name}": {"use": "egg:swift#" + name.replace("-", "_")} for name in _FILTERS},
-        "filter:cache": {"use": "egg:swift#memcache", "memcache_servers": "127.0.0.1:11211"},
+        "filter:cache": {"use": "egg:swift#memcache", "memcache_servers": site.memcached},
         "filter:authtoken": {
             "paste.filter_factory": "keystonemiddleware.auth_token:filter_factory",
             "delay_auth_decision": True,

@@ -161,20 +161,10 @@ def test_a_killed_agent_leaves_what_the_next_one_goes_on_with(server, plan):
     assert (server.root / "prepared").read_text() == "once\n"
 
 
-def test_start_brings_back_the_plan_that_was_applied_last(server, plan):
-    server.apply(with_content(plan, "/etc/web.conf", "two\n"))
-    for pid in [*server.pids("web"), *server.pids("idle")]:
-        os.kill(pid, signal.SIGKILL)
-    code, events = server.run("start", json.dumps({"deployment": plan.deployment}))
-    assert code == 0
-    assert sorted(events[-1]["started"]) == ["idle", "web"]
-    assert (server.root / "etc/web.conf").read_text() == "two\n"
-
-
-def test_start_of_what_is_not_there_says_so(server):
-    code, events = server.run("start", json.dumps({"deployment": "another"}))
-    assert code == 0
-    assert events[-1] == {"event": "applied", "found": False, "started": []}
+def test_the_facts_say_which_deployment_there_is(server, plan):
+    assert server.run("facts", "")[1][-1]["deployment"] == ""
+    server.apply(plan)
+    assert server.run("facts", "")[1][-1]["deployment"] == plan.deployment
 
 
 def test_a_daemon_that_ends_is_named_with_what_it_printed(server, plan):
