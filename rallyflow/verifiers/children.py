@@ -47,7 +47,12 @@ class Ended:
     @property
     def how(self) -> str:
         """Return it as words."""
-        return f"exit code {self.code}" if self.code < 128 else f"signal {self.code - 128}"
+        return f"signal {self.code - 128}" if self.killed else f"exit code {self.code}"
+
+    @property
+    def killed(self) -> bool:
+        """Whether a signal has ended it, or what it ran as its last: shells say 128 and the signal's number."""
+        return 128 < self.code <= 128 + signal.SIGRTMAX
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Self
 
@@ -117,11 +118,18 @@ def concluded(
     context: StepContext,
     versions: Mapping[str, str] | None = None,
 ) -> Outcome[VerifyOutputs]:
-    """Return the outcome of a program that ended: what its results say; without any it could not be done."""
+    """Return the outcome of a program that ended: what its results say; without any it could not be done.
+
+    One that a signal has ended has not said all, and has failed.
+    """
     if cases or ended.cut == "timeout":
-        if ended.code and not ended.cut and not any(case.state.bad for case in cases):
-            context.log.warning("the command ended with %s, though no test failed", ended.how)
-        return outcome(cases, context, versions, cut=ended.cut)
+        found = outcome(cases, context, versions, cut=ended.cut)
+        if ended.cut or not ended.code or any(case.state.bad for case in cases):
+            return found
+        context.log.warning("the command ended with %s, though no test failed", ended.how)
+        if not ended.killed:
+            return found
+        return replace(found, state=StepState.FAILED, reason=f"{found.reason}, and then {ended.how} ended the command")
     if ended.cut == "stop":
         outputs = VerifyOutputs(verification=totals(context.step, []))
         return Outcome(outputs, StepState.INTERRUPTED, f"stopped early: {summary(outputs.verification)}")

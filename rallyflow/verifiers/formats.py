@@ -34,7 +34,7 @@ def read_results(path: Path, kind: Format = "auto") -> list[Case]:
             elif chosen == "subunit":
                 damage = read_subunit(source, lambda case: _add(case, cases)).damage
             else:
-                read_subunit_v1(source, lambda case: _add(case, cases))
+                damage = read_subunit_v1(source, lambda case: _add(case, cases)).damage
     except FileNotFoundError as error:
         raise NotFound(f"there is no file {path}", hint="the path is seen from where rallyflow was started") from error
     except OSError as error:

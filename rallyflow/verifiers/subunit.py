@@ -51,6 +51,7 @@ class Heard:
 class _Open:
     """A test of which the end has not come yet."""
 
+    begun: bool = False
     started: datetime | None = None
     files: dict[str, bytearray] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
@@ -86,7 +87,10 @@ def read_subunit_v1(source: BinaryIO, ended: Callable[[Case], None]) -> Heard:
     listener = _Listener(ended, lambda _name: None)
     decorated = ExtendedToStreamDecorator(listener)
     decorated.startTestRun()
-    ProtocolTestCase(source, passthrough=_Drain(listener)).run(decorated)
+    try:
+        ProtocolTestCase(source, passthrough=_Drain(listener)).run(decorated)
+    except (ValueError, OverflowError) as error:  # such as a time that is none
+        listener.heard.damage = f"{type(error).__name__}: {error}"
     listener.close()
     return listener.heard
 
@@ -166,7 +170,7 @@ class _Listener:
         if tags:
             found.tags = found.tags | frozenset(tags)
         if status == "inprogress":
-            found.started = timestamp
+            found.begun, found.started = True, timestamp
             self._begun(split_tags(key[0])[0])
 
     def _attach(self, key: tuple[str, str], name: str, content: bytes) -> None:
@@ -197,7 +201,7 @@ class _Listener:
     def close(self) -> None:
         """Give what began and never ended."""
         for (test_id, _), found in list(self._open.items()):
-            if found.started is not None:
+            if found.begun:
                 message = "it began, and never ended: its process died, or was ended"
                 found.files.setdefault("reason", bytearray(message.encode()))
                 self._ended(_case(test_id, CaseState.ERRORED, found, None))

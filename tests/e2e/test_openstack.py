@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import openstack
 import pytest
 
 from rallyflow.bench.scenarios.catalog import names as scenario_names
@@ -99,10 +100,15 @@ def test_killed_in_provision_deploy_and_benchmark_it_ends_well_and_leaves_nothin
 
 
 def test_scenarios_do_the_same_on_the_simulated_cloud_and_on_the_real_one(cli, kept):
-    (cloud,) = kept.query("SELECT outputs FROM step WHERE id = 'cloud'")
-    clouds_yaml = json.loads(cloud[0])["cloud"]["clouds_yaml"]
+    where = cloud_of(kept)
     real = sequences(
-        cli, {"cloud": {"uses": "deploy/existing", "with": {"cloud": "debian", "clouds_yaml": clouds_yaml}}}
+        cli,
+        {
+            "cloud": {
+                "uses": "deploy/existing",
+                "with": {"cloud": where["cloud"], "clouds_yaml": str(where["config_files"][0])},
+            }
+        },
     )
     simulated = sequences(
         cli,
@@ -114,6 +120,13 @@ def test_scenarios_do_the_same_on_the_simulated_cloud_and_on_the_real_one(cli, k
     assert real == simulated
     assert {step for step, *_ in real} == {key_of(name) for name in SEQUENCES}
     assert all(ok for *_, ok in real)
+
+
+def cloud_of(cli):
+    """Return how openstacksdk connects to the cloud of the newest run."""
+    (outputs,) = cli.query("SELECT outputs FROM step WHERE id = 'cloud' ORDER BY run DESC LIMIT 1")
+    cloud = json.loads(outputs[0])["cloud"]
+    return {"cloud": cloud["name"], "config_files": [cloud["clouds_yaml"]], "load_envvars": False}
 
 
 def key_of(scenario):
@@ -140,6 +153,37 @@ def sequences(cli, steps):
     run = cli.json("runs")[0]["run"]
     rows = cli.json("sql", "--run", run, "SELECT step, iteration, position, parent, name, ok FROM actions ORDER BY ALL")
     return [tuple(row.values()) for row in rows]
+
+
+CLONE = """
+rallyflow: 1
+name: clone
+teardown: never
+steps:
+  servers: {uses: provision/lxc, with: {servers: [{name: aio}], image: %s}}
+  cloud: {uses: deploy/debian, with: {servers: "${{ steps.servers.servers }}"%s}}
+"""
+
+
+def test_a_deployed_server_is_cloned_with_what_it_holds(cli, kept, leftovers):
+    image = f"deployed-{kept.directory.name}"
+    with openstack.connect(**cloud_of(kept)) as connection:
+        connection.compute.create_flavor(name="of-the-first", ram=64, vcpus=1, disk=1)
+    kept.ok("snapshot", "@latest", "aio", image, timeout=LONG)
+    try:
+        done = cli.run("apply", cli.workflow(CLONE % (image, "")), timeout=LONG)
+        assert done.returncode == 4
+        assert "RF0672" in done.stderr, "it holds the deployment of another run"
+        cli.ok("destroy", "@latest", "--yes", timeout=LONG)
+        cli.ok("apply", cli.workflow(CLONE % (image, ", take_over: true")), timeout=LONG)
+        with openstack.connect(**cloud_of(cli)) as connection:
+            assert connection.compute.find_flavor("of-the-first")
+            assert {entry.host for entry in connection.compute.hypervisors(details=True)} <= {"aio", None}
+        cli.ok("destroy", "@latest", "--yes", timeout=LONG)
+    finally:
+        cli.ok("images", "--remove", image)
+    assert leftovers(cli.home) == []
+    kept.ok("resume", timeout=LONG)  # the snapshot has stopped its services
 
 
 def test_the_comparison_has_every_scenario_that_needs_a_cloud():

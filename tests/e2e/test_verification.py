@@ -98,6 +98,14 @@ def test_expected_failures_count_as_such(cli, runner):
     assert "1 of 2 in `xfail` are about no test that ran: suite.z" in cli.ok("logs", "@latest", "tests")
 
 
+def test_a_command_that_is_killed_after_tests_that_passed_has_not_succeeded(cli, runner):
+    command = json.dumps(f"{json.loads(runner(a='success'))}; kill -9 $$")
+    done = cli.run("apply", workflow(cli, command))
+    assert done.returncode == 5
+    assert "1 of 1 tests passed, and then signal 9 ended the command" in done.stderr
+    assert listed(cli)["suite.a"]["state"] == "passed"
+
+
 def test_what_results_say_commands_neither_the_terminal_nor_the_page(cli, tmp_path):
     words = "&lt;b&gt;&#x9b;31m&#x202e;"
     file = tmp_path / "results.xml"

@@ -152,6 +152,7 @@ def site_of(inputs: DebianInputs, passwords: Passwords, layout: Layout, versions
         passwords=passwords,
         region=inputs.region,
         config=dict(inputs.config.items()),
+        take_over=inputs.take_over,
         driver=inputs.driver,
         virt_type=inputs.virt_type,
         volume_driver=inputs.volume_driver,

@@ -84,6 +84,11 @@ class DebianInputs(StepModel):
     )
     region: str = Field("RegionOne", pattern=r"^([A-Za-z0-9_-]+|\$\{\{.*\}\})$", description="Name of the region")
     network: str = Field("", description="Which of the servers' networks the services speak over; default: their hosts")
+    take_over: bool = Field(
+        False,
+        description="Take over a deployment of another run that is on the servers, such as one that came with a golden "
+        "image: what it holds stays, its passwords and addresses become those of this one",
+    )
     base: Base = Field(default_factory=Base, description="What a fresh cloud gets: an image, flavors, a network")
     unit_timeout: Duration = Field(
         default=900.0, gt=0, description="For each service, until it answers; generous, since a busy machine is slow"

@@ -54,6 +54,7 @@ def plan_for(site: Site, server: Placed, timeout: float) -> Plan:
     return Plan(
         deployment=site.passwords.deployment,
         timeout=timeout,
+        take_over=site.take_over,
         packages=parts.packages,
         stop_units=STOPPED,
         hosts={each.name: each.address for each in site.layout.servers},

@@ -35,6 +35,7 @@ class Site:
     passwords: Passwords
     region: str
     config: Mapping[str, Options] = field(default_factory=dict)  # service to what the workflow sets
+    take_over: bool = False
     driver: str = "fake"
     virt_type: str = "qemu"
     volume_driver: str = "fake"

@@ -37,6 +37,10 @@ def test_a_signal_is_told_as_one(tmp_path):
     assert run(shell(tmp_path, "kill -9 $$"), lambda s: s.read()).how == "signal 9"
 
 
+def test_a_high_exit_code_is_none(tmp_path):
+    assert run(shell(tmp_path, "exit 255"), lambda s: s.read()).how == "exit code 255"
+
+
 def test_a_program_that_is_not_there_is_told(tmp_path):
     ended = run(Command(["/no/such/program"], tmp_path), lambda s: s.read())
     assert ended.code == 127

@@ -11,7 +11,7 @@ from subunit.v2 import StreamResultToBytes
 from rallyflow.errors import ResultsUnreadable
 from rallyflow.verifiers.case import CaseState, first_line, split_tags
 from rallyflow.verifiers.formats import read_results
-from rallyflow.verifiers.subunit import read_subunit
+from rallyflow.verifiers.subunit import read_subunit, read_subunit_v1
 
 START = datetime(2026, 11, 26, 3, 0, tzinfo=UTC)
 
@@ -75,6 +75,13 @@ def test_a_test_that_never_ends_is_errored():
     cases, _, _ = stream.read()
     assert [(case.name, case.state) for case in cases] == [("a", CaseState.PASSED), ("b", CaseState.ERRORED)]
     assert "never ended" in cases[1].message
+
+
+def test_a_test_that_never_ends_is_errored_also_without_a_time():
+    stream = Stream()
+    stream.result.status(test_id="a", test_status="inprogress")
+    cases, _, _ = stream.read()
+    assert [(case.name, case.state) for case in cases] == [("a", CaseState.ERRORED)]
 
 
 def test_what_is_printed_into_the_stream_does_no_harm():
@@ -150,6 +157,34 @@ def test_version_1_is_read_too(tmp_path):
     assert cases[0].duration_ns == 2_000_000_000
     assert "Err: no" in cases[1].message
     assert cases[2].message == "not here"
+
+
+@pytest.mark.parametrize("time", ["20x", "9999-99-99 00:00:00Z"])
+def test_a_stream_of_version_1_with_a_time_that_is_none_is_damaged(tmp_path, time):
+    file = tmp_path / "old"
+    file.write_text(f"test: a\nsuccess: a\ntime: {time}\ntest: b\nsuccess: b\n")
+    with pytest.raises(ResultsUnreadable, match="damaged after 1 tests"):
+        read_results(file)
+
+
+_WORDS = [
+    "test: a",
+    "success: a",
+    "failure: a [",
+    "]",
+    "time: ",
+    "tags: x -y",
+    "progress: +",
+    "error: b",
+    "xfail a [ multipart",
+]
+
+
+@given(st.lists(st.sampled_from(_WORDS) | st.binary(max_size=8)))
+@settings(max_examples=200, deadline=None)
+def test_any_lines_can_be_read_as_version_1(lines):
+    text = b"\n".join(line.encode() if isinstance(line, str) else line for line in lines)
+    read_subunit_v1(io.BytesIO(text), lambda _case: None)
 
 
 def test_brackets_without_an_id_belong_to_the_name():

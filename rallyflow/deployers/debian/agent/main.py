@@ -66,7 +66,7 @@ def _halt(text: str) -> None:
     """Stop daemons that are not as a plan has them, and nothing else."""
     plan = load(text)
     with _alone():
-        _refuse_another(plan.deployment)
+        _see_to_another(plan)
         Work(plan).stop_what_differs()
     say("halted")
 
@@ -75,7 +75,7 @@ def _apply(text: str) -> None:
     """Bring this server to its plan."""
     plan = load(text)
     with _alone():
-        _refuse_another(plan.deployment)
+        _see_to_another(plan)
         _note(plan)
         _raise_limits()
         packages.stop_units(plan.stop_units, plan.timeout)
@@ -110,10 +110,14 @@ def _manifest() -> dict[str, Any]:
         return {}
 
 
-def _refuse_another(deployment: str) -> None:
-    there = _manifest().get("deployment", deployment)
-    if there != deployment:
+def _see_to_another(plan: Plan) -> None:
+    """Refuse a server that holds another deployment; or end its daemons, when it is to become this one."""
+    there = _manifest().get("deployment", plan.deployment)
+    if there == plan.deployment:
+        return
+    if not plan.take_over:
         raise AgentError(f"another deployment is on this server: {there}", kind="taken")
+    daemons.stop(daemons.running(there))
 
 
 def _note(plan: Plan) -> None:

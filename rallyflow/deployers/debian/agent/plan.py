@@ -144,6 +144,7 @@ class Plan:
 
     deployment: str
     timeout: float  # seconds, for each unit
+    take_over: bool = False  # another deployment that is there becomes this one, with all that it holds
     packages: tuple[str, ...] = ()
     stop_units: tuple[str, ...] = ()  # services of the packages that must not run besides ours
     hosts: Mapping[str, str] = field(default_factory=dict)  # name to address

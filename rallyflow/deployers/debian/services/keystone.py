@@ -75,5 +75,5 @@ def _bootstrap(site: Site) -> Command:
         tuple(command),
         "keystone",
         env,
-        f"{site.region} {site.host}",
+        f"{site.region} {site.host} {site.passwords.deployment}",
     )
