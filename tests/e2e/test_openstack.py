@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import openstack
 import pytest
 
 from rallyflow.bench.scenarios.catalog import names as scenario_names
+from rallyflow.clouds.connection import connect
+from rallyflow.model.values import Cloud
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("lxc_host")]
 
@@ -101,15 +102,7 @@ def test_killed_in_provision_deploy_and_benchmark_it_ends_well_and_leaves_nothin
 
 def test_scenarios_do_the_same_on_the_simulated_cloud_and_on_the_real_one(cli, kept):
     where = cloud_of(kept)
-    real = sequences(
-        cli,
-        {
-            "cloud": {
-                "uses": "deploy/existing",
-                "with": {"cloud": where["cloud"], "clouds_yaml": str(where["config_files"][0])},
-            }
-        },
-    )
+    real = sequences(cli, {"cloud": {"uses": "deploy/existing", "with": where}})
     simulated = sequences(
         cli,
         {
@@ -123,10 +116,16 @@ def test_scenarios_do_the_same_on_the_simulated_cloud_and_on_the_real_one(cli, k
 
 
 def cloud_of(cli):
-    """Return how openstacksdk connects to the cloud of the newest run."""
+    """Return where the credentials of the newest run's cloud are."""
     (outputs,) = cli.query("SELECT outputs FROM step WHERE id = 'cloud' ORDER BY run DESC LIMIT 1")
     cloud = json.loads(outputs[0])["cloud"]
-    return {"cloud": cloud["name"], "config_files": [cloud["clouds_yaml"]], "load_envvars": False}
+    return {"cloud": cloud["name"], "clouds_yaml": cloud["clouds_yaml"]}
+
+
+def connected(cli):
+    """Connect to the cloud of the newest run."""
+    (outputs,) = cli.query("SELECT outputs FROM step WHERE id = 'cloud' ORDER BY run DESC LIMIT 1")
+    return connect(Cloud.model_validate(json.loads(outputs[0])["cloud"]))
 
 
 def key_of(scenario):
@@ -166,8 +165,9 @@ steps:
 
 
 def test_a_deployed_server_is_cloned_with_what_it_holds(cli, kept, leftovers):
+    """The last one with the cloud of all: a snapshot stops its services."""
     image = f"deployed-{kept.directory.name}"
-    with openstack.connect(**cloud_of(kept)) as connection:
+    with connected(kept) as connection:
         connection.compute.create_flavor(name="of-the-first", ram=64, vcpus=1, disk=1)
     kept.ok("snapshot", "@latest", "aio", image, timeout=LONG)
     try:
@@ -176,14 +176,13 @@ def test_a_deployed_server_is_cloned_with_what_it_holds(cli, kept, leftovers):
         assert "RF0672" in done.stderr, "it holds the deployment of another run"
         cli.ok("destroy", "@latest", "--yes", timeout=LONG)
         cli.ok("apply", cli.workflow(CLONE % (image, ", take_over: true")), timeout=LONG)
-        with openstack.connect(**cloud_of(cli)) as connection:
+        with connected(cli) as connection:
             assert connection.compute.find_flavor("of-the-first")
             assert {entry.host for entry in connection.compute.hypervisors(details=True)} <= {"aio", None}
         cli.ok("destroy", "@latest", "--yes", timeout=LONG)
     finally:
         cli.ok("images", "--remove", image)
     assert leftovers(cli.home) == []
-    kept.ok("resume", timeout=LONG)  # the snapshot has stopped its services
 
 
 def test_the_comparison_has_every_scenario_that_needs_a_cloud():
