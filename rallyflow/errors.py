@@ -455,6 +455,18 @@ class CloudIncomplete(PermanentError):
     code = "RF0674"
 
 
+class PackagesMissing(PermanentError):
+    """A server lacks Debian packages that a cloud needs, and can't install them."""
+
+    code = "RF0675"
+
+
+class ServerUnfit(PermanentError):
+    """A server can't do what a driver needs: its kernel lacks something, or a volume group is not there."""
+
+    code = "RF0676"
+
+
 class VerifierUnbuilt(PermanentError):
     """The packages of a verifier can't be installed into its own environment: pip failed, or Python can't make one."""
 

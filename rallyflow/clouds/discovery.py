@@ -13,7 +13,7 @@ from pydantic import Field
 
 from rallyflow.clouds.resources import KINDS, listed
 from rallyflow.clouds.rest import CloudSession, Service
-from rallyflow.errors import StepError
+from rallyflow.errors import NotFound, StepError
 from rallyflow.model.values import Value
 
 V = TypeVar("V")
@@ -109,6 +109,8 @@ def _service(session: CloudSession, kind: str) -> FoundService:
         return FoundService(type=kind, endpoint="", error=error.what)
     try:
         versions = _versions(Service(session, _VERSION.sub("", endpoint)).get("/").json())
+    except NotFound:  # such as object storage, which has one version and no document about it
+        return FoundService(type=kind, endpoint=endpoint)
     except (StepError, ValueError) as error:
         return FoundService(type=kind, endpoint=endpoint, error=str(error))
     ranges = [(each.get("min_version"), each.get("max_version") or each.get("version")) for each in versions]

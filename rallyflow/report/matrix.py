@@ -139,7 +139,7 @@ def _x_axis(x: str, ticks: Sequence[float]) -> Any:
     import altair as alt
 
     if ticks:
-        axis = alt.Axis(values=list(ticks)) if len(ticks) <= MOST_TICKS else alt.Axis()
+        axis = alt.Axis(values=list(ticks), format="~g") if len(ticks) <= MOST_TICKS else alt.Axis()
         return alt.X("x:Q", title=x, scale=alt.Scale(zero=False, nice=False, padding=12), axis=axis)
     return alt.X("x:N", title=x, sort=None, axis=alt.Axis(labelAngle=0))
 

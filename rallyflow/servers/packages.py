@@ -35,9 +35,18 @@ SETS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
             "python3-pymysql",
             "crudini",
         ),
+        "openstack-controllers": ("haproxy",),
+        "openstack-heat": ("heat-api", "heat-engine"),
+        "openstack-swift": ("swift-proxy", "swift-account", "swift-container", "swift-object"),
     }
 )
 """Each set by its name, which is written with an at sign among the packages: `@openstack`."""
+
+
+def sets_with(packages: Iterable[str]) -> tuple[str, ...]:
+    """Return the sets, as they are written, that have some of the packages in them."""
+    wanted = set(packages)
+    return tuple(MARK + name for name, those in SETS.items() if wanted.intersection(those))
 
 
 def expanded(packages: Iterable[str]) -> tuple[str, ...]:

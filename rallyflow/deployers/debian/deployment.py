@@ -12,16 +12,19 @@ from typing import TypeVar
 
 from rallyflow.deployers.debian import plans
 from rallyflow.deployers.debian.agent.plan import PHASES, Plan, Schema, dump
+from rallyflow.deployers.debian.fitness import check_kernel, check_volume_group
 from rallyflow.deployers.debian.inputs import DebianInputs
-from rallyflow.deployers.debian.layout import Layout, lay_out
+from rallyflow.deployers.debian.layout import Layout, Role, lay_out
 from rallyflow.deployers.debian.passwords import Passwords
 from rallyflow.deployers.debian.remote import Agent, Event
 from rallyflow.deployers.debian.schemas import fetch, offer
 from rallyflow.deployers.debian.site import Site
-from rallyflow.errors import StepError
+from rallyflow.errors import PackagesMissing, StepError
 from rallyflow.model.step import Progress, StepContext
+from rallyflow.model.values import Server
 from rallyflow.servers.fleet import joined, on_all
 from rallyflow.servers.machine import Machine
+from rallyflow.servers.packages import sets_with
 from rallyflow.servers.ssh.command import StoppedError
 
 _FACTS_TIMEOUT = 300.0
@@ -100,6 +103,7 @@ class Deployed:
             self.site.config,
             self.site.driver,
             self.site.virt_type,
+            self.site.volume_driver,
             sorted(self.site.optional),
             sorted(self.versions.items()),
         ]
@@ -120,8 +124,25 @@ def deploy(inputs: DebianInputs, passwords: Passwords, context: StepContext) -> 
     site = site_of(inputs, passwords, layout, packages[layout.controller.name])
     made = {each.name: plans.plan_for(site, each, inputs.unit_timeout) for each in layout.servers}
     phases.total = phases.done + sum(len(plan.units) for plan in made.values())
+    if len(made) > 1:  # nobody on one server shall take the answer of an old daemon on another
+        work.everywhere(lambda machine: work.halt(machine, made[machine.server.name]))
     started = work.everywhere(lambda machine: work.apply(machine, made[machine.server.name]))
     return Deployed(site, phases.seconds(), started, _of_cloud(packages, made))
+
+
+def all_have(servers: Sequence[Server], deployment: str, context: StepContext) -> bool:
+    """Whether each of the servers has the deployment, running or not. Raises as `deploy`."""
+
+    def found(machine: Machine) -> str:
+        return str(Agent(machine).do("facts", timeout=_FACTS_TIMEOUT)["deployment"])
+
+    results = on_all(servers, found, stopped=context.stop.is_set)
+    errors = [each.error for each in results if each.error]
+    if errors:
+        raise joined(errors)
+    if any(each.value is None for each in results):
+        raise StoppedError
+    return all(each.value == deployment for each in results)
 
 
 def site_of(inputs: DebianInputs, passwords: Passwords, layout: Layout, versions: Mapping[str, str]) -> Site:
@@ -133,6 +154,8 @@ def site_of(inputs: DebianInputs, passwords: Passwords, layout: Layout, versions
         config=dict(inputs.config.items()),
         driver=inputs.driver,
         virt_type=inputs.virt_type,
+        volume_driver=inputs.volume_driver,
+        volume_group=inputs.volume_group,
         optional=frozenset(name for name, wanted in inputs.services if wanted),
         versions=versions,
     )
@@ -149,6 +172,7 @@ def _of_cloud(packages: Mapping[str, Mapping[str, str]], made: Mapping[str, Plan
 _FAMILIES = (
     "keystone",
     "heat",
+    "swift",
     "glance",
     "nova",
     "neutron",
@@ -167,6 +191,16 @@ def _matters(name: str, wanted: Sequence[str]) -> bool:
     return (
         name in wanted or bare.startswith(_FAMILIES) or bare in ("python3", "eventlet", "sqlalchemy", "amqp", "kombu")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a server has before anything is done."""
+
+    packages: Mapping[str, str]
+    schemas: frozenset[str]
+    kernel: frozenset[str]
+    volume_groups: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,16 +238,35 @@ class _Work:
         """Install what is missing; returns the packages that are there, with their versions."""
         server = next(each for each in self.layout.servers if each.name == machine.server.name)
         wanted = plans.packages_for(site_of(self.inputs, self.passwords, self.layout, {}), server)
-        found, dumps = self._facts(machine)
-        missing = [name for name in wanted if name not in found]
+        look_at = "lvm" if self.inputs.volume_driver == "lvm" and Role.STORAGE in server.roles else ""
+        facts = self._facts(machine, look_at)
+        check_kernel(self.inputs, server, facts.kernel)
+        missing = [name for name in wanted if name not in facts.packages]
         if missing:
             self.context.log.info("%s: installing %d packages: %s", server.name, len(missing), " ".join(missing))
-            text = json.dumps({"packages": wanted, "timeout": self.inputs.unit_timeout * 4})
-            self._agent(machine).do("install", text, timeout=self.inputs.unit_timeout * 5)
-            found, dumps = self._facts(machine)
+            self._install(machine, wanted, missing)
+            facts = self._facts(machine, look_at)
+        check_volume_group(self.inputs, server, facts.volume_groups)
         if server is self.layout.controller:
-            offer(machine, self._schemas(found), dumps)
-        return found
+            offer(machine, self._schemas(facts.packages), facts.schemas)
+        return dict(facts.packages)
+
+    def _install(self, machine: Machine, wanted: Sequence[str], missing: Sequence[str]) -> None:
+        text = json.dumps({"packages": wanted, "timeout": self.inputs.unit_timeout * 4})
+        try:
+            self._agent(machine).do("install", text, timeout=self.inputs.unit_timeout * 5)
+        except PackagesMissing as error:
+            sets = ", ".join(f'"{name}"' for name in sets_with(missing))
+            raise PackagesMissing(
+                error.what,
+                hint="where a server gets no packages, they have to be in its image: provision/lxc has "
+                f"`packages: [{sets or ', '.join(missing)}]`, and `nat: true` for a way out",
+            ) from error
+
+    def halt(self, machine: Machine, plan: Plan) -> str:
+        """Stop what differs from a plan on a server."""
+        agent = self._agent(machine, tell=True)
+        return str(agent.do("halt", dump(plan), timeout=self.inputs.unit_timeout)["event"])
 
     def apply(self, machine: Machine, plan: Plan) -> tuple[str, ...]:
         """Bring a server to its plan; returns the daemons that were started."""
@@ -227,13 +280,13 @@ class _Work:
         site = site_of(self.inputs, self.passwords, self.layout, versions)
         return [unit for unit in plans.parts_of(site, self.layout.controller).units if isinstance(unit, Schema)]
 
-    def _facts(self, machine: Machine) -> tuple[dict[str, str], frozenset[str]]:
+    def _facts(self, machine: Machine, look_at: str) -> _Facts:
         found: dict[str, str] = {}
         agent = Agent(
             machine, hear=lambda event: found.update(event["packages"]) if event["event"] == "packages" else None
         )
-        said = agent.do("facts", timeout=_FACTS_TIMEOUT)
-        return found, frozenset(said["schemas"])
+        said = agent.do("facts", look_at, timeout=_FACTS_TIMEOUT)
+        return _Facts(found, *(frozenset(said[key]) for key in ("schemas", "kernel", "volume_groups")))
 
     def _agent(self, machine: Machine, *, tell: bool = False) -> Agent:
         name = machine.server.name

@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from rallyflow.deployers.credentials import write_clouds_yaml
 from rallyflow.deployers.debian.base import make_base
-from rallyflow.deployers.debian.deployment import Deployed, deploy
+from rallyflow.deployers.debian.deployment import Deployed, all_have, deploy
 from rallyflow.deployers.debian.ini import merge
 from rallyflow.deployers.debian.inputs import DebianInputs, deployment_folder
 from rallyflow.deployers.debian.layout import Role
 from rallyflow.deployers.debian.passwords import Passwords
-from rallyflow.deployers.debian.resources import KIND, started_again
-from rallyflow.deployers.debian.upness import wait_until_up
+from rallyflow.deployers.debian.resources import KIND
+from rallyflow.deployers.debian.upness import Hosts, wait_until_up
 from rallyflow.deployers.deployer import Deployer, DeployOutputs
 from rallyflow.errors import NotFound
 from rallyflow.model.states import StepState
@@ -56,13 +56,19 @@ class Debian(Deployer[DebianInputs]):
         return self.run(inputs, context)
 
     def revive(self, outputs: DeployOutputs, context: StepContext) -> DeployOutputs | None:
-        """Start again what does not run any more, such as after a restart of a server; None when a server is new."""
-        rows = [row for row in context.ledger.open() if row.kind == KIND]
-        if not all(started_again(row, context) for row in rows):
+        """Bring the cloud back to what this step had made of it; None when a server is new.
+
+        Later steps may have changed its options, and its servers may have been restarted.
+        """
+        wanted = _kept(context.artifacts)
+        passwords = Passwords.load(deployment_folder(outputs.cloud) / "passwords.json")
+        context.report(Progress(note="looking after the servers"))
+        try:
+            if not all_have(wanted.servers, passwords.deployment, context):
+                return None
+            return _deploy_again(wanted, passwords, outputs.cloud, context).outputs
+        except StoppedError:
             return None
-        if rows:
-            wait_until_up(outputs.cloud, context)
-        return outputs
 
 
 def _build(inputs: DebianInputs, context: StepContext) -> Outcome[DeployOutputs]:
@@ -74,8 +80,7 @@ def _build(inputs: DebianInputs, context: StepContext) -> Outcome[DeployOutputs]
         context.ledger.created(row, server)
     cloud = _cloud(done, context.artifacts.absolute(), rows[done.site.layout.controller.name])
     _write_clouds_yaml(cloud, done)
-    computes = [each.name for each in done.site.layout.of(Role.COMPUTE)] if inputs.driver == "fake" else []
-    wait_until_up(cloud, context, computes=computes)
+    wait_until_up(cloud, _hosts(done), context)
     context.report(Progress(note="making the image, the flavors and the network"))
     make_base(cloud, inputs.base, context)
     return _outcome(cloud, done, context)
@@ -88,10 +93,24 @@ def _change(inputs: DebianInputs, cloud: Cloud, context: StepContext) -> Outcome
     names = dict.fromkeys([*built.config, *inputs.config])
     config = {name: merge(built.config.get(name, {}), inputs.config.get(name, {})) for name in names}
     wanted = built.model_copy(update={"config": config, "unit_timeout": inputs.unit_timeout})
+    _keep(wanted, context)
+    return _deploy_again(wanted, passwords, cloud, context)
+
+
+def _deploy_again(
+    wanted: DebianInputs, passwords: Passwords, cloud: Cloud, context: StepContext
+) -> Outcome[DeployOutputs]:
+    """Bring a cloud that is there to what is wanted of it."""
     done = deploy(wanted, passwords, context)
     changed = cloud.model_copy(update={"fingerprint": done.fingerprint, "versions": done.versions})
-    wait_until_up(changed, context)
+    wait_until_up(changed, _hosts(done), context)
     return _outcome(changed, done, context)
+
+
+def _hosts(done: Deployed) -> Hosts:
+    layout = done.site.layout
+    hypervisors = layout.of(Role.COMPUTE) if done.site.driver == "fake" else ()
+    return Hosts([each.name for each in layout.controllers], [each.name for each in hypervisors])
 
 
 def _outcome(cloud: Cloud, done: Deployed, context: StepContext) -> Outcome[DeployOutputs]:
@@ -111,6 +130,7 @@ def _passwords(context: StepContext) -> Passwords:
 
 
 def _keep(inputs: DebianInputs, context: StepContext) -> None:
+    """Keep what this step wants of the cloud, before anything is done for it: `revive` brings it back to that."""
     write_private(context.artifacts / "deployment.json", inputs.model_dump_json())
 
 

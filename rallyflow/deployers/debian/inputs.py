@@ -25,6 +25,11 @@ Configured = Literal[
     "linuxbridge",
     "cinder",
     "heat",
+    "swift",
+    "swift-proxy",
+    "swift-account",
+    "swift-container",
+    "swift-object",
     "uwsgi",
     "mariadb",
     "rabbitmq",
@@ -47,6 +52,7 @@ class Services(StepModel):
     """Services that not every cloud has."""
 
     heat: bool = Field(False, description="Orchestration")
+    swift: bool = Field(False, description="Object storage: one device, one replica, in a folder of the controller")
 
 
 class DebianInputs(StepModel):
@@ -56,7 +62,8 @@ class DebianInputs(StepModel):
     roles: dict[Role, int | tuple[str, ...]] = Field(
         default_factory=dict,
         description="Role to how many servers, taken in their order, or to their names; without it each server's own "
-        "role counts, and a single server without one gets all",
+        "role counts, and a single server without one gets all. Several controllers share the requests to the APIs; "
+        "the first has the database, the message queue and the load balancer",
     )
     cloud: Cloud | None = Field(
         default=None,
@@ -66,6 +73,12 @@ class DebianInputs(StepModel):
     services: Services = Field(default_factory=Services, description="Services on top of those that every cloud has")
     driver: Literal["fake", "libvirt"] = Field("fake", description="What nova-compute starts servers with")
     virt_type: Literal["qemu", "kvm"] = Field("qemu", description="What libvirt runs; qemu needs no hardware for it")
+    volume_driver: Literal["fake", "lvm"] = Field("fake", description="What cinder-volume makes volumes with")
+    volume_group: str = Field(
+        "cinder-volumes",
+        pattern=r"^([A-Za-z0-9_.+][A-Za-z0-9_.+-]*|\$\{\{.*\}\})$",
+        description="With `lvm`: the volume group, which has to be there on each storage server",
+    )
     config: dict[Configured, ConfigOf] = Field(
         default_factory=dict, description="Service to section to option to value; a list gives an option several times"
     )
@@ -88,14 +101,9 @@ class DebianInputs(StepModel):
 
     @field_validator("roles", mode="after")
     @classmethod
-    def _has_one_controller(cls, roles: dict[Role, int | tuple[str, ...]]) -> dict[Role, int | tuple[str, ...]]:
-        controllers = roles.get(Role.CONTROLLER, 1)
-        count = controllers if isinstance(controllers, int) else len(controllers)
-        if roles and (count != 1 or Role.CONTROLLER not in roles):
-            raise PydanticCustomError(
-                "one_controller",
-                "a cloud has one controller: deploy/debian sets up no load balancer and no clustered database",
-            )
+    def _has_a_controller(cls, roles: dict[Role, int | tuple[str, ...]]) -> dict[Role, int | tuple[str, ...]]:
+        if roles and not roles.get(Role.CONTROLLER):
+            raise PydanticCustomError("no_controller", "a cloud needs at least one `controller` among its roles")
         if any(isinstance(value, int) and value < 0 for value in roles.values()):
             raise PydanticCustomError("negative_count", "a role is played by no fewer than 0 servers")
         return roles

@@ -16,7 +16,7 @@ Wanted = Mapping["Role", int | Sequence[str]]
 class Role(StrEnum):
     """What a server is for."""
 
-    CONTROLLER = "controller"  # database, message queue and all APIs
+    CONTROLLER = "controller"  # APIs and schedulers; on the first one also the database and the message queue
     COMPUTE = "compute"  # nova-compute, and the network agent
     NETWORK = "network"  # the network agent
     STORAGE = "storage"  # cinder-volume
@@ -43,9 +43,14 @@ class Layout:
     servers: tuple[Placed, ...]
 
     @property
+    def controllers(self) -> tuple[Placed, ...]:
+        """All that have APIs."""
+        return self.of(Role.CONTROLLER)
+
+    @property
     def controller(self) -> Placed:
-        """The one that the others speak to."""
-        return self.of(Role.CONTROLLER)[0]
+        """The first one, which the others speak to: it has what there is once."""
+        return self.controllers[0]
 
     def of(self, role: Role) -> tuple[Placed, ...]:
         """Return the servers of a role."""
@@ -61,13 +66,14 @@ def lay_out(servers: Sequence[Server], wanted: Wanted, network: str = "") -> Lay
     if len(set(names)) < len(names):
         raise LayoutInvalid("two servers have the same name", hint="the services of a cloud know hosts by their names")
     roles = _by_wish(names, wanted) if wanted else _by_servers(servers)
-    if len(roles[Role.CONTROLLER]) != 1:
+    controllers = [name for name in names if name in roles[Role.CONTROLLER]]
+    if not controllers:
         raise LayoutInvalid(
-            f"a cloud has one controller, not {len(roles[Role.CONTROLLER])}",
-            hint="several ones need a load balancer and clustered databases, which deploy/debian does not set up",
+            "no server is a controller, and a cloud needs one",
+            hint="give at least one server the role: `roles: {controller: 1, …}`",
         )
-    roles[Role.COMPUTE] = roles[Role.COMPUTE] or roles[Role.CONTROLLER]
-    roles[Role.STORAGE] = roles[Role.STORAGE] or roles[Role.CONTROLLER]
+    roles[Role.COMPUTE] = roles[Role.COMPUTE] or controllers[:1]
+    roles[Role.STORAGE] = roles[Role.STORAGE] or controllers[:1]
     placed = (
         Placed(
             server, frozenset(role for role, those in roles.items() if server.name in those), _address(server, network)

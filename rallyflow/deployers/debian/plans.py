@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from rallyflow.deployers.debian.agent.plan import Databases, Domain, Folder, Identity, Plan, Unit, Wait
 from rallyflow.deployers.debian.layout import Placed, Role
-from rallyflow.deployers.debian.services import heat
+from rallyflow.deployers.debian.services import heat, swift
+from rallyflow.deployers.debian.services.balancer import NAME as BALANCER
+from rallyflow.deployers.debian.services.balancer import balancer
 from rallyflow.deployers.debian.services.cinder import cinder
 from rallyflow.deployers.debian.services.glance import glance
 from rallyflow.deployers.debian.services.infrastructure import infrastructure
@@ -17,6 +19,7 @@ from rallyflow.deployers.debian.services.placement import placement
 from rallyflow.deployers.debian.site import Parts, Site
 
 STOPPED = (
+    "haproxy",
     "mariadb",
     "rabbitmq-server",
     "memcached",
@@ -34,8 +37,13 @@ STOPPED = (
     "cinder-api",
     "cinder-scheduler",
     "cinder-volume",
+    "tgt",
     "heat-api",
     "heat-engine",
+    "swift-proxy",
+    "swift-account",
+    "swift-container",
+    "swift-object",
 )
 """The packages' own services, in whose place ours run."""
 
@@ -62,15 +70,29 @@ def packages_for(site: Site, server: Placed) -> tuple[str, ...]:
 
 def parts_of(site: Site, server: Placed) -> Parts:
     """Return what all services need on a server."""
+    controller, first = Role.CONTROLLER in server.roles, site.is_first(server)
     parts = Parts(("python3-amqp",))
-    if Role.CONTROLLER in server.roles:
-        parts += infrastructure(site) + keystone(site) + glance(site) + placement(site)
+    if controller:
+        parts += infrastructure(site, server) + keystone(site, server)
+    if first:
+        parts += glance(site, server)
+    if controller:
+        parts += placement(site, server)
     parts += nova(site, server) + neutron(site, server) + cinder(site, server)
-    if Role.CONTROLLER in server.roles and heat.NAME in site.optional:
-        parts += heat.heat(site)
-    if Role.CONTROLLER in server.roles:
-        parts += Parts(units=(_databases(site, parts.databases), _identity(site, parts), *_hosts(site)))
-    return parts
+    if controller and heat.NAME in site.optional:
+        parts += heat.heat(site, server)
+    if first and swift.NAME in site.optional:
+        parts += swift.swift(site)
+    if first and site.balanced:
+        parts += balancer(site)
+    if first:
+        return parts + Parts(units=(_databases(site, parts.databases), _identity(site, parts), *_hosts(site)))
+    return parts + (Parts(units=(_catalogue(site),)) if controller else Parts())
+
+
+def _catalogue(site: Site) -> Wait:
+    """Return the wait of other controllers for the catalogue: the first one's conductor comes after that."""
+    return Wait("catalogue", "services", (), site.queue(f"conductor.{site.layout.controller.name}"))
 
 
 def _databases(site: Site, owners: Mapping[str, str]) -> Databases:
@@ -89,13 +111,16 @@ def _hosts(site: Site) -> tuple[Unit, ...]:
 
 def _identity(site: Site, parts: Parts) -> Identity:
     wants_heat = heat.NAME in site.optional
+    roles = (*(heat.ROLES if wants_heat else ()), *(swift.ROLES if swift.NAME in site.optional else ()))
+    domains = (Domain(heat.DOMAIN, heat.DOMAIN_ADMIN, site.passwords.users["heat"]),) if wants_heat else ()
     return Identity(
         "catalogue",
         "identity",
-        ("keystone", "keystone-bootstrap"),
+        ("keystone", "keystone-bootstrap", *((BALANCER,) if site.balanced else ())),
         site.auth_url,
         site.passwords.users["admin"],
         site.region,
         parts.accounts,
-        *((heat.ROLES, (Domain(heat.DOMAIN, heat.DOMAIN_ADMIN, site.passwords.users["heat"]),)) if wants_heat else ()),
+        roles,
+        domains,
     )

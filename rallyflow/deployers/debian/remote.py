@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rallyflow.errors import AgentFailed, ServerTaken, ServiceFailed, StepError
+from rallyflow.errors import AgentFailed, PackagesMissing, ServerTaken, ServiceFailed, StepError
 from rallyflow.model.values import Server
 from rallyflow.servers.machine import Machine, Order
 from rallyflow.servers.ssh.output import Lines
@@ -88,6 +88,8 @@ class Agent:
         if event.get("kind") == "taken":
             return ServerTaken(what, hint="`rallyflow destroy` the run that made it, or take other servers")
         log = self._masked(str(event.get("log", "")))
+        if event.get("kind") == "packages":
+            return PackagesMissing(f"{what}\n{log}".rstrip())
         return ServiceFailed(f"{what}\n{log}".rstrip(), hint="all of its output is on the server in /var/log/rallyflow")
 
     def _masked(self, text: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rallyflow.deployers.debian.agent.plan import DATA, Account, File, Folder, Ready, Unit
+from rallyflow.deployers.debian.agent.plan import DATA, Account, File, Folder, Ready, Unit, Wait
 from rallyflow.deployers.debian.ini import Options, merge, render
-from rallyflow.deployers.debian.layout import Layout
+from rallyflow.deployers.debian.layout import Layout, Placed
 from rallyflow.deployers.debian.passwords import Passwords
 
 PORTS: Mapping[str, int] = {
@@ -21,6 +21,11 @@ PORTS: Mapping[str, int] = {
     "swift-proxy": 8080,
 }
 
+SHARED = ("keystone", "placement-api", "nova-api", "neutron-api", "cinder-api", "heat-api")
+"""The APIs that keep nothing themselves: each controller has them. Images and objects are files of the first one."""
+
+_PHASE_OF_WAITS = "services"  # the phases before it are as long as the first controller takes
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -32,17 +37,43 @@ class Site:
     config: Mapping[str, Options] = field(default_factory=dict)  # service to what the workflow sets
     driver: str = "fake"
     virt_type: str = "qemu"
+    volume_driver: str = "fake"
+    volume_group: str = ""
     optional: frozenset[str] = frozenset()
     versions: Mapping[str, str] = field(default_factory=dict)  # package to version, on the controller
 
     @property
     def host(self) -> str:
-        """The controller's address."""
+        """The first controller's address: everything that others ask is there."""
         return self.layout.controller.address
+
+    @property
+    def balanced(self) -> bool:
+        """Whether there are several controllers, with a load balancer before their APIs."""
+        return len(self.layout.controllers) > 1
+
+    @property
+    def memcached(self) -> str:
+        """Where memcached is. Controllers share one: keystone tells its others through it what holds no longer."""
+        return f"{self.host if self.balanced else '127.0.0.1'}:11211"
+
+    def is_first(self, server: Placed) -> bool:
+        """Whether a server is the first controller, which has all that there is once."""
+        return server.name == self.layout.controller.name
 
     def url(self, service: str, path: str = "") -> str:
         """Return where an API answers."""
         return f"http://{self.host}:{PORTS[service]}{path}"
+
+    def binds(self, service: str, server: Placed) -> str:
+        """Return the address that an API listens at: the load balancer has the first controller's own."""
+        behind = self.balanced and service in SHARED and self.is_first(server)
+        return "127.0.0.1" if behind else "0.0.0.0"  # noqa: S104
+
+    def behind(self, service: str, server: Placed) -> str:
+        """Return where one controller's own API answers, as `host:port`."""
+        bound = self.binds(service, server)
+        return f"{bound if bound == '127.0.0.1' else server.address}:{PORTS[service]}"
 
     @property
     def auth_url(self) -> str:
@@ -80,7 +111,7 @@ class Site:
         return {
             **self.login(user),
             "www_authenticate_uri": self.auth_url,
-            "memcached_servers": "127.0.0.1:11211",
+            "memcached_servers": self.memcached,
             "service_token_roles_required": True,
             "service_token_roles": "service",
         }
@@ -90,8 +121,16 @@ class Site:
         return Ready("queue", f"{self.host}:5672", "openstack", self.passwords.users["rabbit"], name)
 
     def answers(self, service: str) -> Ready:
-        """Return the question whether an API answers."""
-        return Ready("http", self.url(service, "/healthcheck" if service == "heat-api" else "/"))
+        """Return the question whether an API answers those who use it."""
+        return Ready("http", self.url(service, probe(service)))
+
+    def answers_on(self, service: str, server: Placed) -> Ready:
+        """Return the question whether the API of one controller answers."""
+        return Ready("http", f"http://{self.behind(service, server)}{probe(service)}")
+
+    def once(self, server: Placed, unit: Unit, sign: Ready) -> Unit:
+        """Return a unit that is for the first controller alone; for others, the wait for what follows from it."""
+        return unit if self.is_first(server) else Wait(unit.name, _PHASE_OF_WAITS, (), sign)
 
     def key(self, *packages: str) -> str:
         """Return a name for the versions of packages; empty ones too, so that it never lies."""
@@ -118,6 +157,11 @@ class Parts:
             self.accounts + other.accounts,
             {**self.databases, **other.databases},
         )
+
+
+def probe(service: str) -> str:
+    """Return a path that an API answers to anybody."""
+    return "/healthcheck" if service == "heat-api" else "/"
 
 
 def data(name: str) -> str:

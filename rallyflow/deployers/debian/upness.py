@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rallyflow.clouds.connection import sign_in
@@ -16,17 +17,27 @@ from rallyflow.servers.ssh.command import StoppedError
 _PATIENCE = 300.0  # seconds
 _POLL = 0.5  # seconds
 
+_Ask = Callable[[CloudSession, "Hosts"], list[str]]
+"""Asks one service what is not up."""
 
-def wait_until_up(cloud: Cloud, context: StepContext, *, computes: Collection[str] = ()) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """The hosts that have to be there."""
+
+    controllers: Collection[str]
+    hypervisors: Collection[str] = ()  # only those whose names are known before they say them
+
+
+def wait_until_up(cloud: Cloud, hosts: Hosts, context: StepContext) -> None:
     """Wait for every API to answer and for every agent, compute and volume service to report itself up.
 
-    `computes` are hosts that have to be among them. Raises CloudIncomplete with what is not up, CloudRefused, or
-    StoppedError.
+    Raises CloudIncomplete with what is not up, CloudRefused, or StoppedError.
     """
     context.report(Progress(note="register: waiting until all services are up"))
     until = time.monotonic() + _PATIENCE
     while True:
-        missing = _missing(cloud, computes)
+        missing = _missing(cloud, hosts)
         if not missing:
             return
         if context.stop.is_set():
@@ -39,49 +50,57 @@ def wait_until_up(cloud: Cloud, context: StepContext, *, computes: Collection[st
         time.sleep(_POLL)
 
 
-def _missing(cloud: Cloud, computes: Collection[str]) -> list[str]:
+def _missing(cloud: Cloud, hosts: Hosts) -> list[str]:
     try:
         session = sign_in(cloud)
-        found = [name for kind, ask in _ASKED.items() for name in _asked(session, kind, ask)]
-        return found + _asked(session, "compute", lambda session: _absent(session, computes))
+        return [name for kind, ask in _ASKED.items() for name in _asked(session, kind, ask, hosts)]
     except (TransientError, CloudAnswered) as error:
         return [error.what]
 
 
-def _asked(session: CloudSession, kind: str, ask: Callable[[CloudSession], list[str]]) -> list[str]:
+def _asked(session: CloudSession, kind: str, ask: _Ask, hosts: Hosts) -> list[str]:
     try:
-        return ask(session)
+        return ask(session, hosts)
     except (TransientError, CloudAnswered) as error:
         return [f"{kind} ({error.what})"]
 
 
-def _compute(session: CloudSession) -> list[str]:
+def _compute(session: CloudSession, hosts: Hosts) -> list[str]:
     found = session.service("compute").get("/os-services").json()["services"]
-    there = {each["binary"] for each in found}
-    absent = [name for name in ("nova-conductor", "nova-scheduler", "nova-compute") if name not in there]
-    return absent + [_name(each) for each in found if each["state"] != "up" and each["status"] == "enabled"]
+    absent = _absent(found, ("nova-conductor", "nova-scheduler"), hosts.controllers)
+    if not any(each["binary"] == "nova-compute" for each in found):
+        absent.append("nova-compute")
+    down = [_name(each) for each in found if each["state"] != "up" and each["status"] == "enabled"]
+    return absent + down + _hypervisors(session, hosts.hypervisors)
 
 
-def _absent(session: CloudSession, computes: Collection[str]) -> list[str]:
-    found = session.service("compute").get("/os-hypervisors").json()["hypervisors"] if computes else []
+def _hypervisors(session: CloudSession, names: Collection[str]) -> list[str]:
+    found = session.service("compute").get("/os-hypervisors").json()["hypervisors"] if names else []
     there = {each["hypervisor_hostname"] for each in found}
-    return [f"hypervisor {name}" for name in computes if name not in there]
+    return [f"hypervisor {name}" for name in names if name not in there]
 
 
-def _network(session: CloudSession) -> list[str]:
+def _network(session: CloudSession, _hosts: Hosts) -> list[str]:
     found = session.service("network").get("/agents").json()["agents"]
     return ([] if found else ["network agents"]) + [_name(each) for each in found if not each["alive"]]
 
 
-def _volume(session: CloudSession) -> list[str]:
+def _volume(session: CloudSession, hosts: Hosts) -> list[str]:
     found = session.service("block-storage").get("/os-services").json()["services"]
-    there = {each["binary"] for each in found}
-    absent = [name for name in ("cinder-scheduler", "cinder-volume") if name not in there]
+    absent = _absent(found, ("cinder-scheduler",), hosts.controllers)
+    if not any(each["binary"] == "cinder-volume" for each in found):
+        absent.append("cinder-volume")
     return absent + [_name(each) for each in found if each["state"] != "up"]
 
 
-def _lists(kind: str, path: str) -> Callable[[CloudSession], list[str]]:
-    def ask(session: CloudSession) -> list[str]:
+def _absent(found: Sequence[Mapping[str, Any]], binaries: Sequence[str], hosts: Collection[str]) -> list[str]:
+    """Return those services of which some host has none."""
+    there = {(each["binary"], each["host"]) for each in found}
+    return [f"{binary} on {host}" for host in hosts for binary in binaries if (binary, host) not in there]
+
+
+def _lists(kind: str, path: str) -> _Ask:
+    def ask(session: CloudSession, _hosts: Hosts) -> list[str]:
         session.service(kind).get(path)
         return []
 
@@ -92,7 +111,7 @@ def _name(service: Mapping[str, Any]) -> str:
     return f"{service['binary']} on {service['host']}"
 
 
-_ASKED: Mapping[str, Callable[[CloudSession], list[str]]] = {
+_ASKED: Mapping[str, _Ask] = {
     "compute": _compute,
     "network": _network,
     "block-storage": _volume,

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import daemons, files, packages, places
+from . import daemons, files, kernel, packages, places
 from .events import AgentError, say
 from .plan import Plan, load
 from .work import Work
@@ -36,8 +36,8 @@ def main(verb: str) -> int:
     return 0
 
 
-def _facts(_text: str) -> None:
-    """Say which packages and which dumps of tables there are."""
+def _facts(text: str) -> None:
+    """Say what there is: packages, dumps of tables, a deployment, what the kernel has; volume groups for `lvm`."""
     dumps = sorted(path.name for path in places.SCHEMAS.glob("*.sql.gz")) if places.SCHEMAS.is_dir() else []
     manifest = _manifest()
     found = sorted(packages.versions().items())
@@ -49,6 +49,8 @@ def _facts(_text: str) -> None:
         schemas=dumps,
         deployment=manifest.get("deployment", ""),
         systemd=Path("/run/systemd/system").is_dir(),
+        kernel=kernel.features(),
+        volume_groups=kernel.volume_groups() if text == "lvm" else [],
     )
 
 
@@ -60,35 +62,28 @@ def _install(text: str) -> None:
     say("installed", packages=installed)
 
 
+def _halt(text: str) -> None:
+    """Stop daemons that are not as a plan has them, and nothing else."""
+    plan = load(text)
+    with _alone():
+        _refuse_another(plan.deployment)
+        Work(plan).stop_what_differs()
+    say("halted")
+
+
 def _apply(text: str) -> None:
-    """Bring this server to its plan, and keep that for `start`."""
+    """Bring this server to its plan."""
     plan = load(text)
     with _alone():
         _refuse_another(plan.deployment)
         _note(plan)
-        files.replace(places.PLAN, text.encode(), 0o600)
-        _bring_to(plan)
-
-
-def _start(text: str) -> None:
-    """Bring this server to the plan that it was brought to before, perhaps after a restart; nothing without one."""
-    deployment = json.loads(text)["deployment"]
-    with _alone():
-        if not places.PLAN.exists() or _manifest().get("deployment") != deployment:
-            say("applied", found=False, started=[])
-            return
-        _bring_to(load(places.PLAN.read_text()))
-
-
-def _bring_to(plan: Plan) -> None:
-    _raise_limits()
-    packages.stop_units(plan.stop_units, plan.timeout)
-    files.write_hosts({socket.gethostname(): "127.0.1.1", **plan.hosts})
-    files.make_folders(plan.folders)
-    changed = [file.path for file in plan.files if files.write(file)]
-    say("files", changed=changed)
-    started = Work(plan).do()
-    say("applied", found=True, started=started)
+        _raise_limits()
+        packages.stop_units(plan.stop_units, plan.timeout)
+        files.write_hosts({socket.gethostname(): "127.0.1.1", **plan.hosts})
+        files.make_folders(plan.folders)
+        changed = [file.path for file in plan.files if files.write(file)]
+        say("files", changed=changed)
+        say("applied", started=Work(plan).do())
 
 
 def _remove(text: str) -> None:
@@ -104,8 +99,7 @@ def _remove(text: str) -> None:
         files.put_back(manifest["files"])
         for folder in (places.DATA, places.STAMPS, places.ORIGINALS, places.LOGS):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (places.PLAN, places.MANIFEST):
-            file.unlink(missing_ok=True)
+        places.MANIFEST.unlink(missing_ok=True)
     say("removed", found=True)
 
 
@@ -159,7 +153,7 @@ def _alone() -> Iterator[None]:
 _VERBS: Mapping[str, Callable[[str], None]] = {
     "facts": _facts,
     "install": _install,
+    "halt": _halt,
     "apply": _apply,
-    "start": _start,
     "remove": _remove,
 }

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import places
-from .events import call
+from .events import AgentError, call
 
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 _APT = ("apt-get", "-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=600")
@@ -24,15 +24,21 @@ def versions() -> dict[str, str]:
 
 
 def install(wanted: Sequence[str], timeout: float) -> list[str]:
-    """Install what is missing, and return that. Services are not started by it."""
+    """Install what is missing, and return that. Services are not started by it.
+
+    Raises AgentError of the kind `packages`.
+    """
     there = versions()
     missing = [name for name in wanted if name not in there]
     if missing:
         with _nothing_starts():
             env = {**_QUIET, **{key: value for key, value in os.environ.items() if key.lower().endswith("_proxy")}}
-            if not _can_get(missing, env):
-                call((*_APT, "update"), timeout=timeout, env=env)
-            call((*_APT, "install", *missing), timeout=timeout, env=env)
+            try:
+                if not _can_get(missing, env):
+                    call((*_APT, "update"), timeout=timeout, env=env)
+                call((*_APT, "install", *missing), timeout=timeout, env=env)
+            except AgentError as error:
+                raise AgentError(f"{error.what}, with {' '.join(missing)}", error.log, "packages") from error
     return missing
 
 

@@ -41,7 +41,7 @@ class File:
 class Ready:
     """A question that something asks when it is really ready; see `readiness` for the kinds."""
 
-    kind: str  # http | mysql | memcached | amqp | queue | libvirt
+    kind: str  # http | mysql | memcached | amqp | queue | libvirt | tgt
     target: str  # the address to ask, as `http://…` or `host:port`; a socket for mysql
     user: str = ""
     password: str = ""

@@ -43,6 +43,11 @@ def _libvirt(ready: Ready) -> bool:
     return b"hypervisor" in _says("virsh", "-c", ready.target, "version")
 
 
+def _tgt(_ready: Ready) -> bool:
+    """The iSCSI target daemon says how it is."""
+    return b"ready" in _says("tgtadm", "--lld", "iscsi", "--mode", "sys", "--op", "show")
+
+
 def _says(*command: str) -> bytes:
     """Return what a command prints; nothing when it fails."""
     try:
@@ -86,6 +91,7 @@ _KINDS: Mapping[str, Callable[[Ready], bool]] = {
     "http": _http,
     "mysql": _mysql,
     "libvirt": _libvirt,
+    "tgt": _tgt,
     "memcached": _memcached,
     "amqp": _amqp,
     "queue": _queue,

@@ -27,7 +27,7 @@ class Work:
 
     def do(self) -> list[str]:
         """Do all of them; returns the daemons that were started. Raises the first AgentError, after those under way."""
-        self._stop_what_differs()
+        self.stop_what_differs()
         waiting = {unit.name: unit for unit in self._plan.units}
         done: set[str] = set()
         under_way: dict[Future[None], Unit] = {}
@@ -52,7 +52,7 @@ class Work:
             raise error
         return self._restarted
 
-    def _stop_what_differs(self) -> None:
+    def stop_what_differs(self) -> None:
         """End daemons that are not as the plan has them, all before anything is started.
 
         So nobody who waits for one of them takes the answer of the old one.

@@ -11,6 +11,11 @@ _CONTENT = b"\0" * 4096
 class RallyflowFakeDriver(fake.FakeDriver):
     """Everything but the hypervisor is real."""
 
+    def init_host(self, host):
+        """Name the hypervisor like its host: the stock one has another name for a host that is called `compute`."""
+        super().init_host(host)
+        self._set_nodes([host])
+
     def snapshot(self, context, instance, image_id, update_task_state):
         """Upload an image of a few bytes."""
         super().snapshot(context, instance, image_id, update_task_state)

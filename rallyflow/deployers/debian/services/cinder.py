@@ -1,16 +1,19 @@
-"""Volumes: the API and the scheduler on the controller, cinder-volume where they are stored."""
+"""Volumes: the API and the scheduler on the controllers, cinder-volume where they are stored."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 
-from rallyflow.deployers.debian.agent.plan import Account, Daemon, File, Folder, Schema, Wait
+from rallyflow.deployers.debian.agent.plan import Account, Command, Daemon, File, Folder, Ready, Schema, Wait
+from rallyflow.deployers.debian.ini import Scalar
 from rallyflow.deployers.debian.layout import Placed, Role
-from rallyflow.deployers.debian.services.wsgi import wsgi
+from rallyflow.deployers.debian.services.wsgi import Api, wsgi
 from rallyflow.deployers.debian.site import Parts, Site, data
 
 _CONF = "/etc/cinder/cinder.conf"
 _DRIVER = "/usr/lib/python3/dist-packages/cinder/volume/drivers/rallyflow_fake.py"
+_TARGETS, _TGT = data("cinder/targets"), "/etc/tgt/conf.d/rallyflow.conf"
 
 
 def cinder(site: Site, server: Placed) -> Parts:
@@ -39,15 +42,12 @@ def _conf(site: Site, server: Placed) -> str:
                 "my_ip": server.address,
                 "transport_url": site.transport,
                 "auth_strategy": "keystone",
-                "enabled_backends": "fake",
+                "enabled_backends": site.volume_driver,
                 "glance_api_servers": site.url("glance-api"),
                 "image_conversion_dir": data("cinder/conversion"),
                 **{f"quota_{name}": -1 for name in quotas},
             },
-            "fake": {
-                "volume_driver": "cinder.volume.drivers.rallyflow_fake.RallyflowFakeDriver",
-                "volume_backend_name": "fake",
-            },
+            site.volume_driver: _backend(site, server),
             "database": {"connection": site.database("cinder")},
             "keystone_authtoken": site.token_check("cinder"),
             "service_user": {"send_service_user_token": True, **site.login("cinder")},
@@ -57,10 +57,25 @@ def _conf(site: Site, server: Placed) -> str:
     )
 
 
+def _backend(site: Site, server: Placed) -> Mapping[str, Scalar]:
+    if site.volume_driver == "fake":
+        return {
+            "volume_driver": "cinder.volume.drivers.rallyflow_fake.RallyflowFakeDriver",
+            "volume_backend_name": "fake",
+        }
+    return {
+        "volume_driver": "cinder.volume.drivers.lvm.LVMVolumeDriver",
+        "volume_backend_name": "lvm",
+        "volume_group": site.volume_group,
+        "target_helper": "tgtadm",
+        "target_ip_address": server.address,
+        "volumes_dir": _TARGETS,
+    }
+
+
 def _controller(site: Site, server: Placed) -> Parts:
-    api = wsgi(
-        site, "cinder-api", "cinder", "/usr/bin/cinder-wsgi", (_CONF,), ("cinder-tables", "rabbitmq", "keystone")
-    )
+    after = ("cinder-tables", "rabbitmq", "keystone")
+    api = Api("cinder-api", "cinder", "/usr/bin/cinder-wsgi", (_CONF,), after)
     scheduler = Daemon(
         "cinder-scheduler",
         "services",
@@ -80,24 +95,41 @@ def _controller(site: Site, server: Placed) -> Parts:
         user="cinder",
     )
     url = site.url("cinder-api", "/v3/%(project_id)s")
-    return api + Parts(
+    return wsgi(site, server, api) + Parts(
         ("cinder-api", "cinder-scheduler"),
-        units=(tables, scheduler),
+        units=(site.once(server, tables, site.answers("cinder-api")), scheduler),
         accounts=(Account("cinder", site.passwords.users["cinder"], "cinderv3", "volumev3", url),),
         databases={"cinder": "cinder"},
     )
 
 
 def _volume(site: Site, server: Placed) -> Parts:
-    driver = files("rallyflow.deployers.debian.drivers").joinpath("cinder_fake.py").read_text(encoding="utf-8")
     wait = Wait("cinder-scheduler-answers", "services", (), site.queue("cinder-scheduler"))
+    storage = _fake() if site.volume_driver == "fake" else _lvm(site)
     daemon = Daemon(
         "cinder-volume",
         "services",
-        (wait.name,),
+        (wait.name, *(unit.name for unit in storage.units)),
         ("/usr/bin/cinder-volume",),
         "cinder",
-        reads=(_CONF, _DRIVER),
-        ready=site.queue(f"cinder-volume.{server.name}@fake.{server.name}"),
+        reads=(_CONF, *(file.path for file in storage.files)),
+        ready=site.queue(f"cinder-volume.{server.name}@{site.volume_driver}.{server.name}"),
     )
-    return Parts(("cinder-volume",), files=(File(_DRIVER, driver),), units=(wait, daemon))
+    return Parts(("cinder-volume",)) + storage + Parts(units=(wait, daemon))
+
+
+def _fake() -> Parts:
+    driver = files("rallyflow.deployers.debian.drivers").joinpath("cinder_fake.py").read_text(encoding="utf-8")
+    return Parts(files=(File(_DRIVER, driver),))
+
+
+def _lvm(site: Site) -> Parts:
+    """The volume group is not ours: it is only looked at. tgtd hands its volumes out, and needs no kernel module."""
+    group = Command("volume-group", "services", (), ("vgs", "--noheadings", site.volume_group))
+    daemon = Daemon("tgtd", "services", (), ("/usr/sbin/tgtd", "-f"), reads=(_TGT,), ready=Ready("tgt", "localhost"))
+    return Parts(
+        ("lvm2", "tgt"),
+        (Folder(_TARGETS, "cinder"),),
+        (File(_TGT, f"include {_TARGETS}/*\n"),),
+        (group, daemon),
+    )

@@ -1,16 +1,17 @@
-"""Images, in files on the controller."""
+"""Images, in files on the first controller."""
 
 from __future__ import annotations
 
 from rallyflow.deployers.debian.agent.plan import Account, File, Folder, Schema
-from rallyflow.deployers.debian.services.wsgi import wsgi
+from rallyflow.deployers.debian.layout import Placed
+from rallyflow.deployers.debian.services.wsgi import Api, wsgi
 from rallyflow.deployers.debian.site import Parts, Site, data
 
 _CONF = "/etc/glance/glance-api.conf"
 
 
-def glance(site: Site) -> Parts:
-    """Return the parts of the controller. Only the import that needs no other store and no internet is on."""
+def glance(site: Site, server: Placed) -> Parts:
+    """Return the parts of the first controller. Only the import that needs no other store and no internet is on."""
     state = data("glance")
     conf = site.options(
         "glance",
@@ -32,10 +33,9 @@ def glance(site: Site) -> Parts:
         },
     )
     folders = (state, *(f"{state}/{name}" for name in ("images", "staging", "tasks", "locks")))
-    api = wsgi(
-        site, "glance-api", "glance", "/usr/bin/glance-wsgi-api", (_CONF,), ("glance-tables", "keystone", "memcached")
-    )
-    return api + Parts(
+    after = ("glance-tables", "keystone", "memcached")
+    api = Api("glance-api", "glance", "/usr/bin/glance-wsgi-api", (_CONF,), after)
+    return wsgi(site, server, api) + Parts(
         ("glance",),
         tuple(Folder(folder, "glance", 0o750) for folder in folders),
         (File(_CONF, conf, "glance", 0o640),),

@@ -1,9 +1,10 @@
-"""Orchestration, on the controller of clouds that want it."""
+"""Orchestration, on the controllers of clouds that want it."""
 
 from __future__ import annotations
 
 from rallyflow.deployers.debian.agent.plan import Account, Daemon, File, Schema
-from rallyflow.deployers.debian.services.wsgi import wsgi
+from rallyflow.deployers.debian.layout import Placed
+from rallyflow.deployers.debian.services.wsgi import Api, wsgi
 from rallyflow.deployers.debian.site import Parts, Site
 
 NAME = "heat"
@@ -13,9 +14,9 @@ DOMAIN, DOMAIN_ADMIN = "heat", "heat_domain_admin"
 ROLES = ("heat_stack_owner", "heat_stack_user")
 
 
-def heat(site: Site) -> Parts:
-    """Return the parts of the controller."""
-    api = wsgi(site, "heat-api", "heat", "/usr/bin/heat-wsgi-api", (_CONF,), ("heat-tables", "rabbitmq", "catalogue"))
+def heat(site: Site, server: Placed) -> Parts:
+    """Return the parts of a controller."""
+    api = Api("heat-api", "heat", "/usr/bin/heat-wsgi-api", (_CONF,), ("heat-tables", "rabbitmq", "catalogue"))
     engine = Daemon(
         "heat-engine",
         "services",
@@ -23,7 +24,7 @@ def heat(site: Site) -> Parts:
         ("/usr/bin/heat-engine",),
         "heat",
         reads=(_CONF,),
-        ready=site.queue("engine"),
+        ready=site.queue(f"engine.{server.name}"),
     )
     tables = Schema(
         "heat-tables",
@@ -35,22 +36,23 @@ def heat(site: Site) -> Parts:
         user="heat",
     )
     url = site.url("heat-api", "/v1/%(project_id)s")
-    return api + Parts(
+    return wsgi(site, server, api) + Parts(
         ("heat-api", "heat-engine"),
-        files=(File(_CONF, _conf(site), "heat", 0o640),),
-        units=(tables, engine),
+        files=(File(_CONF, _conf(site, server), "heat", 0o640),),
+        units=(site.once(server, tables, site.answers("heat-api")), engine),
         accounts=(Account("heat", site.passwords.users["heat"], "heat", "orchestration", url),),
         databases={"heat": "heat"},
     )
 
 
-def _conf(site: Site) -> str:
+def _conf(site: Site, server: Placed) -> str:
     login = site.login("heat")
     trustee = ("auth_type", "auth_url", "username", "password", "user_domain_name")
     return site.options(
         "heat",
         {
             "DEFAULT": {
+                "host": server.name,
                 "transport_url": site.transport,
                 "region_name_for_services": site.region,
                 "num_engine_workers": 1,

@@ -1,4 +1,4 @@
-"""What the services stand on: MariaDB, RabbitMQ and memcached, on the controller."""
+"""What the services stand on: MariaDB, RabbitMQ and memcached, on the first controller."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import base64
 import hashlib
 import json
 
-from rallyflow.deployers.debian.agent.plan import Command, Daemon, File, Folder, Ready
+from rallyflow.deployers.debian.agent.plan import Command, Daemon, File, Folder, Ready, Wait
 from rallyflow.deployers.debian.ini import Options, lines, merge
+from rallyflow.deployers.debian.layout import Placed
 from rallyflow.deployers.debian.site import Parts, Site, data
 
 _MARIADB, _RABBIT, _DEFINITIONS = (
@@ -16,9 +17,22 @@ _MARIADB, _RABBIT, _DEFINITIONS = (
 SOCKET = "/run/mysqld/mysqld.sock"
 
 
-def infrastructure(site: Site) -> Parts:
-    """Return the parts of the controller."""
-    return _mariadb(site) + _rabbitmq(site) + _memcached(site)
+def infrastructure(site: Site, server: Placed) -> Parts:
+    """Return the parts of a controller; those after the first one wait for what is there."""
+    if site.is_first(server):
+        return _mariadb(site) + _rabbitmq(site) + _memcached(site)
+    return Parts(
+        ("python3-pymysql",),
+        units=(Wait("rabbitmq", "databases", (), _lets_in(site)), Wait("memcached", "databases", (), _keeps(site))),
+    )
+
+
+def _lets_in(site: Site) -> Ready:
+    return Ready("amqp", f"{site.host}:5672", "openstack", site.passwords.users["rabbit"])
+
+
+def _keeps(site: Site) -> Ready:
+    return Ready("memcached", site.memcached)
 
 
 def _mariadb(site: Site) -> Parts:
@@ -81,7 +95,6 @@ def _rabbitmq(site: Site) -> Parts:
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
         "ERL_EPMD_ADDRESS": "127.0.0.1",
     }
-    password = site.passwords.users["rabbit"]
     daemon = Daemon(
         "rabbitmq",
         "databases",
@@ -90,7 +103,7 @@ def _rabbitmq(site: Site) -> Parts:
         "rabbitmq",
         env,
         (_RABBIT, _DEFINITIONS),
-        Ready("amqp", f"{site.host}:5672", "openstack", password),
+        _lets_in(site),
     )
     return Parts(
         ("rabbitmq-server",),
@@ -114,13 +127,13 @@ def _definitions(site: Site) -> str:
     return json.dumps({"users": [user], "vhosts": [{"name": "/"}], "permissions": [rights]}, indent=1) + "\n"
 
 
-def _memcached(_site: Site) -> Parts:
+def _memcached(site: Site) -> Parts:
     daemon = Daemon(
         "memcached",
         "databases",
         (),
-        ("/usr/bin/memcached", "-l", "127.0.0.1", "-m", "64", "-c", "4096"),
+        ("/usr/bin/memcached", "-l", site.memcached.partition(":")[0], "-m", "64", "-c", "4096"),
         "memcache",
-        ready=Ready("memcached", "127.0.0.1:11211"),
+        ready=_keeps(site),
     )
     return Parts(("memcached",), units=(daemon,))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from rallyflow.deployers.debian.agent.plan import Command, File, Folder, Schema
-from rallyflow.deployers.debian.services.wsgi import wsgi
+from rallyflow.deployers.debian.layout import Placed
+from rallyflow.deployers.debian.services.wsgi import Api, wsgi
 from rallyflow.deployers.debian.site import Parts, Site, data
 
 _CONF = "/etc/keystone/keystone.conf"
 
 
-def keystone(site: Site) -> Parts:
-    """Return the parts of the controller."""
+def keystone(site: Site, server: Placed) -> Parts:
+    """Return the parts of a controller."""
     fernet, credential = data("keystone/fernet-keys"), data("keystone/credential-keys")
     conf = site.options(
         "keystone",
@@ -24,7 +25,7 @@ def keystone(site: Site) -> Parts:
             "cache": {
                 "enabled": True,
                 "backend": "dogpile.cache.memcached",
-                "memcache_servers": "127.0.0.1:11211",
+                "memcache_servers": site.memcached,
             },
         },
     )
@@ -33,29 +34,29 @@ def keystone(site: Site) -> Parts:
         for folder, those in ((fernet, site.passwords.fernet), (credential, site.passwords.credential))
         for number, key in enumerate(those)
     )
-    api = wsgi(
-        site,
+    api = Api(
         "keystone",
         "keystone",
         "/usr/bin/keystone-wsgi-public",
         (_CONF, *(key.path for key in keys)),
         ("keystone-tables", "memcached"),
     )
-    return api + Parts(
+    tables = Schema(
+        "keystone-tables",
+        "databases",
+        ("databases",),
+        ("keystone",),
+        site.key("python3-keystone"),
+        (("keystone-manage", "db_sync"),),
+        user="keystone",
+    )
+    return wsgi(site, server, api) + Parts(
         ("keystone",),
         tuple(Folder(folder, "keystone", 0o700) for folder in (data("keystone"), fernet, credential)),
         (File(_CONF, conf, "keystone", 0o640), *keys),
         (
-            Schema(
-                "keystone-tables",
-                "databases",
-                ("databases",),
-                ("keystone",),
-                site.key("python3-keystone"),
-                (("keystone-manage", "db_sync"),),
-                user="keystone",
-            ),
-            _bootstrap(site),
+            site.once(server, tables, site.answers("keystone")),
+            *((_bootstrap(site),) if site.is_first(server) else ()),
         ),
         databases={"keystone": "keystone"},
     )

@@ -1,10 +1,10 @@
-"""Networks: the API and its RPC server on the controller, a linuxbridge agent where ports are bound."""
+"""Networks: the API and its RPC server on the controllers, a linuxbridge agent where ports are bound."""
 
 from __future__ import annotations
 
 from rallyflow.deployers.debian.agent.plan import Account, Daemon, File, Folder, Schema, Wait
 from rallyflow.deployers.debian.layout import Placed, Role
-from rallyflow.deployers.debian.services.wsgi import wsgi
+from rallyflow.deployers.debian.services.wsgi import Api, wsgi
 from rallyflow.deployers.debian.site import Parts, Site, data
 
 _CONF = "/etc/neutron/neutron.conf"
@@ -20,7 +20,7 @@ def neutron(site: Site, server: Placed) -> Parts:
         files=(File(_CONF, _conf(site, server), "neutron", 0o640),),
     )
     if Role.CONTROLLER in server.roles:
-        parts += _controller(site)
+        parts += _controller(site, server)
     if server.roles & {Role.COMPUTE, Role.NETWORK}:
         parts += _agent(site, server)
     return parts
@@ -56,7 +56,7 @@ def _conf(site: Site, server: Placed) -> str:
     )
 
 
-def _controller(site: Site) -> Parts:
+def _controller(site: Site, server: Placed) -> Parts:
     ml2 = site.options(
         "ml2",
         {
@@ -73,7 +73,7 @@ def _controller(site: Site) -> Parts:
     )
     arguments = f"--config-file {_CONF} --config-file {_ML2}"
     after = ("neutron-tables", "rabbitmq", "keystone")
-    api = wsgi(site, "neutron-api", "neutron", "/usr/bin/neutron-api", (_CONF, _ML2), after, arguments)
+    api = Api("neutron-api", "neutron", "/usr/bin/neutron-api", (_CONF, _ML2), after, arguments)
     rpc = Daemon(
         "neutron-rpc-server",
         "services",
@@ -81,7 +81,7 @@ def _controller(site: Site) -> Parts:
         ("/usr/bin/neutron-rpc-server", *arguments.split()),
         "neutron",
         reads=(_CONF, _ML2),
-        ready=site.queue("q-plugin"),
+        ready=site.queue(f"q-plugin.{server.name}"),
     )
     tables = Schema(
         "neutron-tables",
@@ -92,10 +92,10 @@ def _controller(site: Site) -> Parts:
         (("neutron-db-manage", *arguments.split(), "upgrade", "heads"),),
         user="neutron",
     )
-    return api + Parts(
+    return wsgi(site, server, api) + Parts(
         ("neutron-api", "neutron-rpc-server"),
         files=(File(_ML2, ml2, "neutron", 0o640),),
-        units=(tables, rpc),
+        units=(site.once(server, tables, site.answers("neutron-api")), rpc),
         accounts=(Account("neutron", site.passwords.users["neutron"], "neutron", "network", site.url("neutron-api")),),
         databases={"neutron": "neutron"},
     )

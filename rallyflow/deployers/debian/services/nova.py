@@ -1,4 +1,4 @@
-"""Compute: the API, conductor and scheduler on the controller, and nova-compute where servers are to run."""
+"""Compute: the API, conductor and scheduler on the controllers, and nova-compute where servers are to run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.resources import files
 from rallyflow.deployers.debian.agent.plan import Account, Command, Daemon, File, Folder, Ready, Schema, Wait
 from rallyflow.deployers.debian.ini import Options
 from rallyflow.deployers.debian.layout import Placed, Role
-from rallyflow.deployers.debian.services.wsgi import wsgi
+from rallyflow.deployers.debian.services.wsgi import Api, wsgi
 from rallyflow.deployers.debian.site import Parts, Site, data
 
 _CONF, _COMPUTE_CONF = "/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"
@@ -77,7 +77,7 @@ def _databases(site: Site, server: Placed) -> Options:
 
 
 def _controller(site: Site, server: Placed) -> Parts:
-    api = wsgi(site, "nova-api", "nova", "/usr/bin/nova-api-wsgi", (_CONF,), ("nova-tables", "rabbitmq", "keystone"))
+    api = Api("nova-api", "nova", "/usr/bin/nova-api-wsgi", (_CONF,), ("nova-tables", "rabbitmq", "keystone"))
     after = ("nova-tables", "rabbitmq", "catalogue")  # both sign in when they start, and end when they may not
     daemons = tuple(
         Daemon(
@@ -91,9 +91,9 @@ def _controller(site: Site, server: Placed) -> Parts:
         )
         for name in ("conductor", "scheduler")
     )
-    return api + Parts(
+    return wsgi(site, server, api) + Parts(
         ("nova-api", "nova-conductor", "nova-scheduler"),
-        units=(_tables(site), *daemons),
+        units=(site.once(server, _tables(site), site.answers("nova-api")), *daemons),
         accounts=(Account("nova", site.passwords.users["nova"], "nova", "compute", site.url("nova-api", "/v2.1")),),
         databases={"nova_api": "nova", "nova": "nova", "nova_cell0": "nova"},
     )

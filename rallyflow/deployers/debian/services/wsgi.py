@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rallyflow.deployers.debian.agent.plan import Daemon, File
-from rallyflow.deployers.debian.ini import render
+from rallyflow.deployers.debian.ini import Scalar, render
+from rallyflow.deployers.debian.layout import Placed
 from rallyflow.deployers.debian.site import PORTS, Parts, Site
 
 PROCESSES = 2
 
 
-def wsgi(
-    site: Site, name: str, user: str, script: str, reads: Sequence[str], after: Sequence[str], arguments: str = ""
-) -> Parts:
+@dataclass(frozen=True, slots=True)
+class Api:
+    """An API, and the script that answers its requests."""
+
+    name: str
+    user: str
+    script: str
+    reads: tuple[str, ...]
+    after: tuple[str, ...]
+    arguments: str = ""
+
+
+def wsgi(site: Site, server: Placed, api: Api) -> Parts:
     """Return the daemon of an API, and its uWSGI file; the workflow's `uwsgi: {NAME: …}` goes into that."""
+    name = api.name
     path = f"/etc/rallyflow/{name}.ini"
-    options: dict[str, str | int | float | bool | Sequence[str | int | float | bool]] = {
+    options: dict[str, Scalar | Sequence[Scalar]] = {
         "plugins": "python3",
-        "http-socket": f"0.0.0.0:{PORTS[name]}",
-        "wsgi-file": script,
+        "http-socket": f"{site.binds(name, server)}:{PORTS[name]}",
+        "wsgi-file": api.script,
         "master": True,
         "lazy-apps": True,
         "enable-threads": True,
@@ -34,8 +47,8 @@ def wsgi(
         "need-app": True,
         "disable-logging": True,
     }
-    if arguments:
-        options["pyargv"] = arguments
+    if api.arguments:
+        options["pyargv"] = api.arguments
     merged = {**options, **site.config.get("uwsgi", {}).get(name, {})}
     content = render({"uwsgi": merged})
     return Parts(
@@ -44,12 +57,12 @@ def wsgi(
             Daemon(
                 name,
                 "identity" if name == "keystone" else "services",
-                tuple(after),
+                api.after,
                 ("/usr/bin/uwsgi_python3", "--ini", path),
-                user,
+                api.user,
                 {},
-                (path, *reads),
-                site.answers(name),
+                (path, *api.reads),
+                site.answers_on(name, server),
             ),
         ),
     )

@@ -161,20 +161,10 @@ def test_a_killed_agent_leaves_what_the_next_one_goes_on_with(server, plan):
     assert (server.root / "prepared").read_text() == "once\n"
 
 
-def test_start_brings_back_the_plan_that_was_applied_last(server, plan):
-    server.apply(with_content(plan, "/etc/web.conf", "two\n"))
-    for pid in [*server.pids("web"), *server.pids("idle")]:
-        os.kill(pid, signal.SIGKILL)
-    code, events = server.run("start", json.dumps({"deployment": plan.deployment}))
-    assert code == 0
-    assert sorted(events[-1]["started"]) == ["idle", "web"]
-    assert (server.root / "etc/web.conf").read_text() == "two\n"
-
-
-def test_start_of_what_is_not_there_says_so(server):
-    code, events = server.run("start", json.dumps({"deployment": "another"}))
-    assert code == 0
-    assert events[-1] == {"event": "applied", "found": False, "started": []}
+def test_the_facts_say_which_deployment_there_is(server, plan):
+    assert server.run("facts", "")[1][-1]["deployment"] == ""
+    server.apply(plan)
+    assert server.run("facts", "")[1][-1]["deployment"] == plan.deployment
 
 
 def test_a_daemon_that_ends_is_named_with_what_it_printed(server, plan):
@@ -227,3 +217,13 @@ def test_daemons_that_are_not_wanted_any_more_end(server, plan):
     server.apply(replace(plan, units=tuple(unit for unit in plan.units if unit.name != "idle")))
     assert server.pids("idle") == []
     assert server.pids("web")
+
+
+def test_halting_stops_what_differs_and_changes_nothing_else(server, plan):
+    server.apply(plan)
+    idle = server.pids("idle")
+    code, events = server.run("halt", dump(with_content(plan, "/etc/web.conf", "two\n")))
+    assert (code, events[-1]["event"]) == (0, "halted")
+    assert server.pids("web") == []
+    assert server.pids("idle") == idle
+    assert (server.root / "etc/web.conf").read_text() == "one\n"

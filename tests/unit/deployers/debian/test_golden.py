@@ -22,10 +22,20 @@ PASSWORDS = Passwords(
     "rf-golden", {user: f"<{user}>" for user in USERS}, ("<key 0>", "<key 1>"), ("<key 2>", "<key 3>"), "00000000"
 )
 THREE = tuple(Server(name=name, host=f"10.0.0.{number}") for number, name in enumerate(("ctl", "one", "two"), 1))
+TWO_AND_ONE = {Role.CONTROLLER: 2, Role.COMPUTE: 1}
 CASES = {
     "all-in-one": (THREE[:1], {}, "ctl", {}),
     "compute": (THREE, {Role.CONTROLLER: 1, Role.COMPUTE: 2}, "two", {}),
     "compute-libvirt": (THREE, {Role.CONTROLLER: 1, Role.COMPUTE: 2}, "one", {"driver": "libvirt"}),
+    "controllers-first": (THREE, TWO_AND_ONE, "ctl", {"optional": frozenset({"heat"})}),
+    "controllers-second": (THREE, TWO_AND_ONE, "one", {"optional": frozenset({"heat"})}),
+    "controllers-compute": (THREE, TWO_AND_ONE, "two", {}),
+    "storage-lvm": (
+        THREE,
+        {Role.CONTROLLER: 1, Role.COMPUTE: 1, Role.STORAGE: 1},
+        "two",
+        {"volume_driver": "lvm", "volume_group": "vg0"},
+    ),
     "storage": (THREE, {Role.CONTROLLER: 1, Role.COMPUTE: 1, Role.STORAGE: 1}, "two", {}),
 }
 

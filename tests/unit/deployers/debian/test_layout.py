@@ -32,6 +32,13 @@ def test_without_roles_each_server_says_its_own():
     assert roles_of(layout) == {"a": {"compute"}, "b": {"controller"}, "c": {"storage"}}
 
 
+def test_the_first_of_several_controllers_has_the_roles_that_nobody_has():
+    layout = lay_out(servers("a", "b", "c"), {Role.CONTROLLER: ("c", "b")})
+    assert roles_of(layout) == {"b": {"controller", "compute", "storage"}, "c": {"controller"}}
+    assert [each.name for each in layout.controllers] == ["b", "c"]
+    assert layout.controller.name == "b"
+
+
 def test_a_server_without_a_role_is_left_alone():
     layout = lay_out(servers("a", "b", "c"), {Role.CONTROLLER: 1})
     assert roles_of(layout) == {"a": {"controller", "compute", "storage"}}
@@ -42,8 +49,9 @@ def test_a_server_without_a_role_is_left_alone():
     [
         (servers("a", "b"), {Role.CONTROLLER: 1, Role.COMPUTE: 2}, "2 servers are wanted as compute, and 1 of 2"),
         (servers("a"), {Role.CONTROLLER: ("b",)}, "no server 'b'"),
-        (servers("a", "b"), {Role.COMPUTE: 1}, "one controller, not 0"),
-        (servers("a", "b"), {Role.CONTROLLER: ("a", "b")}, "one controller, not 2"),
+        (servers("a", "b"), {Role.COMPUTE: 1}, "no server is a controller"),
+        (servers("a", "b"), {Role.CONTROLLER: 0, Role.COMPUTE: 1}, "no server is a controller"),
+        (servers("a", "b", a="compute", b="compute"), {}, "no server is a controller"),
         (servers("a", "b"), {}, "has no role"),
         (servers("a", a="database"), {}, "role 'database'"),
         (servers("a", "a"), {Role.CONTROLLER: 1}, "same name"),

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rallyflow.deployers.debian.agent.plan import PHASES, Daemon, digest, dump, load
+from rallyflow.deployers.debian.agent.plan import PHASES, Daemon, Wait, digest, dump, load
 from rallyflow.deployers.debian.layout import Role, lay_out
 from rallyflow.deployers.debian.passwords import Passwords
 from rallyflow.deployers.debian.plans import plan_for
-from rallyflow.deployers.debian.site import Site
+from rallyflow.deployers.debian.site import PORTS, SHARED, Site
 from rallyflow.model.values import Server
 
 PASSWORDS = Passwords.generate("rf-test")
@@ -34,10 +34,22 @@ def digests(of):
     return found
 
 
-def changed(config):
-    before, after = digests(site()), digests(site(config))
+def changed(config, roles=None):
+    """The daemons that are started again for an option, by their servers."""
+    before, after = digests(site(roles=roles)), digests(site(config, roles=roles))
     assert before.keys() == after.keys()
-    return {name for _server, name in before if before[_server, name] != after[_server, name]}
+    found = {server: set() for server, _name in before}
+    for server, name in before:
+        if before[server, name] != after[server, name]:
+            found[server].add(name)
+    return found
+
+
+CONTROLLERS = {Role.CONTROLLER: 2, Role.COMPUTE: 1}
+
+
+def everywhere(by_server):
+    return set().union(*by_server.values())
 
 
 NOVA = {"nova-api", "nova-conductor", "nova-scheduler", "nova-compute"}
@@ -62,11 +74,30 @@ CINDER = {"cinder-api", "cinder-scheduler", "cinder-volume"}
 @settings(deadline=None, max_examples=30)
 @given(option=WORDS, value=st.one_of(st.integers(), WORDS, st.booleans()))
 def test_an_option_of_a_service_changes_the_daemons_of_that_service_only(service, daemons, option, value):
-    assert changed({service: {"rallyflow_test": {option: value}}}) == daemons
+    config = {service: {"rallyflow_test": {option: value}}}
+    assert everywhere(changed(config)) == everywhere(changed(config, CONTROLLERS)) == daemons
+
+
+@pytest.mark.parametrize(
+    ("service", "second"),
+    [
+        ("nova", NOVA - {"nova-compute"}),
+        ("neutron", {"neutron-api", "neutron-rpc-server"}),
+        ("cinder", CINDER - {"cinder-volume"}),
+        ("keystone", {"keystone"}),
+        ("glance", set()),
+        ("placement", {"placement-api"}),
+        ("mariadb", set()),
+    ],
+)
+def test_an_option_changes_the_same_daemons_on_the_second_controller(service, second):
+    assert changed({service: {"rallyflow_test": {"option": 1}}}, CONTROLLERS)["one"] == second
 
 
 def test_the_processes_of_one_api_change_that_api_only():
-    assert changed({"uwsgi": {"nova-api": {"processes": 7}}}) == {"nova-api"}
+    config = {"uwsgi": {"nova-api": {"processes": 7}}}
+    assert everywhere(changed(config)) == {"nova-api"}
+    assert changed(config, CONTROLLERS) == {"ctl": {"nova-api"}, "one": {"nova-api"}, "two": set()}
 
 
 def test_an_option_takes_the_place_of_ours():
@@ -100,8 +131,18 @@ def test_heat_comes_when_it_is_wanted():
     assert load(dump(wanted)).units[-1] == wanted.units[-1]
 
 
-def test_every_unit_comes_after_units_of_its_own_server_and_none_waits_for_itself():
-    for plan in plans(site()).values():
+def test_swift_comes_when_it_is_wanted():
+    without, wanted = plans(site())["ctl"], plans(site(optional=frozenset({"swift"})))["ctl"]
+    daemons = {unit.name for unit in wanted.units if isinstance(unit, Daemon)} - {unit.name for unit in without.units}
+    assert daemons == {"swift-proxy", "swift-account", "swift-container", "swift-object"}
+    assert [account.type for unit in wanted.units if unit.name == "catalogue" for account in unit.accounts][-1] == (
+        "object-store"
+    )
+
+
+@pytest.mark.parametrize("roles", [None, CONTROLLERS, {Role.CONTROLLER: 3}])
+def test_every_unit_comes_after_units_of_its_own_server_and_none_waits_for_itself(roles):
+    for plan in plans(site(roles=roles, optional=frozenset({"heat", "swift"}))).values():
         names = [unit.name for unit in plan.units]
         assert len(set(names)) == len(names)
         done = set()
@@ -112,15 +153,17 @@ def test_every_unit_comes_after_units_of_its_own_server_and_none_waits_for_itsel
 
 
 def test_every_unit_belongs_to_a_phase_and_every_daemon_says_when_it_is_ready():
-    for plan in [*plans(site(optional=frozenset({"heat"}))).values(), *plans(site(driver="libvirt")).values()]:
+    everything = site(optional=frozenset({"heat", "swift"}), roles=CONTROLLERS)
+    for plan in [*plans(everything).values(), *plans(site(driver="libvirt")).values()]:
         for unit in plan.units:
             assert unit.phase in PHASES
             if isinstance(unit, Daemon) and unit.name != "virtlogd":  # libvirtd speaks for it
                 assert unit.ready is not None, unit.name
 
 
-def test_a_daemon_reads_files_of_its_own_plan():
-    for plan in plans(site()).values():
+@pytest.mark.parametrize("roles", [None, CONTROLLERS])
+def test_a_daemon_reads_files_of_its_own_plan(roles):
+    for plan in plans(site(roles=roles)).values():
         paths = [file.path for file in plan.files]
         assert len(set(paths)) == len(paths)
         for unit in plan.units:
@@ -128,8 +171,9 @@ def test_a_daemon_reads_files_of_its_own_plan():
                 assert set(unit.reads) <= set(paths)
 
 
-def test_no_password_is_in_a_command_line_or_in_a_file_that_everybody_may_read():
-    for plan in plans(site()).values():
+@pytest.mark.parametrize("roles", [None, CONTROLLERS])
+def test_no_password_is_in_a_command_line_or_in_a_file_that_everybody_may_read(roles):
+    for plan in plans(site(roles=roles)).values():
         for file in plan.files:
             if file.mode & 0o004:
                 assert not any(secret in file.content for secret in PASSWORDS.all()), file.path
@@ -142,6 +186,56 @@ def test_a_compute_host_does_not_get_the_passwords_of_the_databases():
     text = dump(plans(site())["one"])
     assert "mysql+pymysql" not in text
     assert PASSWORDS.users["admin"] not in text
+
+
+def test_a_compute_host_beside_several_controllers_does_not_get_them_either():
+    text = dump(plans(site(roles=CONTROLLERS))["two"])
+    assert "mysql+pymysql" not in text
+    assert PASSWORDS.users["admin"] not in text
+
+
+def test_what_there_is_once_is_on_the_first_controller_only():
+    of = plans(site(roles=CONTROLLERS, optional=frozenset({"heat", "swift"})))
+    first, second = ({unit.name for unit in of[name].units if isinstance(unit, Daemon)} for name in ("ctl", "one"))
+    assert first - second == {
+        *("mariadb", "rabbitmq", "memcached", "haproxy", "glance-api", "cinder-volume"),
+        *("swift-proxy", "swift-account", "swift-container", "swift-object"),
+    }
+    assert second - first == set()
+    assert {type(unit) for unit in of["one"].units} == {Daemon, Wait}
+
+
+def test_one_controller_has_no_load_balancer():
+    plan = plans(site())["ctl"]
+    assert "haproxy" not in plan.packages
+    assert not any("haproxy" in unit.name or "balanced" in unit.name for unit in plan.units)
+
+
+def test_the_load_balancer_has_the_addresses_of_the_apis_and_nobody_else_has_them():
+    first = plans(site(roles=CONTROLLERS, optional=frozenset({"heat"})))["ctl"]
+    files = {file.path: file.content for file in first.files}
+    for name in SHARED:
+        assert f"bind 10.0.0.1:{PORTS[name]}\n" in files["/etc/rallyflow/haproxy.cfg"]
+        assert f"server ctl 127.0.0.1:{PORTS[name]} check\n" in files["/etc/rallyflow/haproxy.cfg"]
+        assert f"server one 10.0.0.2:{PORTS[name]} check\n" in files["/etc/rallyflow/haproxy.cfg"]
+        assert f"http-socket = 127.0.0.1:{PORTS[name]}\n" in files[f"/etc/rallyflow/{name}.ini"]
+
+
+def test_controllers_share_one_memcached():
+    for name in ("ctl", "one"):
+        plan = plans(site(roles=CONTROLLERS))[name]
+        assert "127.0.0.1:11211" not in dump(plan)
+        conf = next(file.content for file in plan.files if file.path == "/etc/keystone/keystone.conf")
+        assert "memcache_servers = 10.0.0.1:11211\n" in conf
+
+
+def test_all_controllers_have_the_same_keys():
+    first, second = (
+        {file.path: file.content for file in plans(site(roles=CONTROLLERS))[name].files if "-keys/" in file.path}
+        for name in ("ctl", "one")
+    )
+    assert first == second
+    assert len(first) == 4
 
 
 def test_a_compute_host_has_no_more_than_it_needs():
