@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from rallyflow.units import format_duration
 if TYPE_CHECKING:
     from rallyflow.report.figures import Figure
 
+WORKFLOW = "workflow"  # what a workflow that is a step uses, in the journal
 LONGEST_FILE = 200_000  # characters of the workflow file that are shown
 _NO_FACTS = ("clouds_yaml", "ledger_id", "versions")
 """What of a cloud is of no use to a reader, or stands in a list of its own."""
@@ -70,13 +72,30 @@ def gather(
 
 def _chosen(history: History, steps: Sequence[StepRecord], of: Sequence[BenchmarkResults] | None) -> list[StepRecord]:
     if of is None:
-        own = [step for step in steps if step.uses == "benchmark" or "results" in step.outputs]
-        return [_as_measured(history, step) for step in own]
+        own = [step for step in steps if step.uses == "benchmark" or _has_measured(step)]
+        return [_placed(_as_measured(history, step), steps) for step in own]
     known = {run: {str(step.id): step for step in history.steps(run)} for run in {results.run for results in of}}
     missing = [results.step for results in of if results.step not in known[results.run]]
     if missing:
         raise InputsInvalid(f"of: there is no step {missing[0]!r} in its run")
-    return [known[results.run][results.step] for results in of]
+    return [_placed(known[each.run][each.step], list(known[each.run].values())) for each in of]
+
+
+def _has_measured(step: StepRecord) -> bool:
+    """Whether a step has results of its own; a workflow that is a step may hand on those of the steps inside."""
+    return "results" in step.outputs and step.uses != WORKFLOW
+
+
+def _placed(step: StepRecord, steps: Sequence[StepRecord]) -> StepRecord:
+    """Return a step with the axes of the workflows that it is inside of on top of its own.
+
+    So the cells of `point[option=a]/boot[users=1]` and `point[option=b]/boot[users=1]` are cells of one matrix.
+    """
+    around = [each for each in steps if each.uses == WORKFLOW and step.id.startswith(f"{each.id}/")]
+    for outer in sorted(around, key=lambda each: len(each.id), reverse=True):
+        name = outer.name + step.name.removeprefix(outer.id)
+        step = replace(step, name=name, matrix={**outer.matrix, **step.matrix})
+    return step
 
 
 def _as_measured(history: History, step: StepRecord) -> StepRecord:

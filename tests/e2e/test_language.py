@@ -362,6 +362,32 @@ def test_workflows_of_a_matrix_come_one_after_the_other_as_a_whole_also_when_som
     assert order.read_text().split()[6:] == ["measure-2"]
 
 
+def test_benchmarks_in_workflows_of_a_matrix_are_cells_of_one_matrix_in_a_report(cli):
+    cli.workflow(
+        "rallyflow: 1\nname: point\nparams: {n: {type: int}}\nsteps:\n  b:\n    uses: benchmark\n"
+        "    matrix: {users: [1, 2]}\n    with:\n      scenario: dummy.dummy\n"
+        "      args: {sleep: '${{ params.n * 0.001 }}'}\n"
+        "      load: {constant: {iterations: 4, concurrency: '${{ matrix.users }}'}}\n"
+        "outputs: {results: '${{ steps.b.results }}'}\n",
+        "point.yaml",
+    )
+    path = cli.workflow(
+        HEAD
+        + """
+steps:
+  p: {uses: ./point.yaml, matrix: {option: [1, 2], max_parallel: 1}, with: {n: "${{ matrix.option }}"}}
+  report: {uses: report/html, needs: [p], with: {charts: [{line: {x: users, y: mean, by: option}}]}}
+  chosen: {uses: report/html, with: {of: "${{ steps.p.results | sum(start=[]) }}", path: chosen.html}}
+"""
+    )
+    cli.ok("apply", path)
+    for file in (*cli.home.glob("runs/*/report/index.html"), cli.directory / "chosen.html"):
+        page = file.read_text()
+        assert page.count("Benchmark: ") == 1
+        assert "Benchmark: p/b" in page
+        assert "option = 2, users = 1" in page
+
+
 def test_a_step_has_a_time_for_all_of_its_attempts(cli):
     path = cli.workflow(
         HEAD

@@ -168,7 +168,8 @@ def test_a_deployed_server_is_cloned_with_what_it_holds(cli, kept, leftovers):
     """The last one with the cloud of all: a snapshot stops its services."""
     image = f"deployed-{kept.directory.name}"
     with connected(kept) as connection:
-        connection.compute.create_flavor(name="of-the-first", ram=64, vcpus=1, disk=1)
+        flavor = {"name": "of-the-first", "ram": 64, "vcpus": 1, "disk": 1}
+        assert connection.compute.post("/flavors", json={"flavor": flavor}).status_code == 200
     kept.ok("snapshot", "@latest", "aio", image, timeout=LONG)
     try:
         done = cli.run("apply", cli.workflow(CLONE % (image, "")), timeout=LONG)
@@ -176,9 +177,7 @@ def test_a_deployed_server_is_cloned_with_what_it_holds(cli, kept, leftovers):
         assert "RF0672" in done.stderr, "it holds the deployment of another run"
         cli.ok("destroy", "@latest", "--yes", timeout=LONG)
         cli.ok("apply", cli.workflow(CLONE % (image, ", take_over: true")), timeout=LONG)
-        with connected(cli) as connection:
-            assert connection.compute.find_flavor("of-the-first")
-            assert {entry.host for entry in connection.compute.hypervisors(details=True)} <= {"aio", None}
+        assert "of-the-first" in {flavor["name"] for flavor in cli.json("discover", "@latest")["flavors"]}
         cli.ok("destroy", "@latest", "--yes", timeout=LONG)
     finally:
         cli.ok("images", "--remove", image)
