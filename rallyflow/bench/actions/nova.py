@@ -91,11 +91,15 @@ def unpause_server(actor: Actor, *, server: ServerId) -> None:
 
 @action("nova.create_image", services=("compute", "image"))
 def create_image(actor: Actor, *, server: ServerId) -> ImageId:
-    """Make a snapshot of a server and wait until the image is active."""
+    """Make a snapshot of a server and wait until the image is active, and Nova has done with the server.
+
+    An image is active a moment before that; who deletes the server in between makes Nova remove the image again.
+    """
     body = {"createImage": {"name": actor.name()}}
     reply = actor.compute.post(f"/servers/{server}/action", body, microversion="compute 2.45")
     image = _snapshot_id(reply)
     wait_for_image(actor, image)
+    wait_for(lambda: _idle(actor, server), what=f"server {server} to be idle", timeout=actor.wait_timeout)
     return image
 
 
@@ -116,6 +120,11 @@ def _wait_for_status(actor: Actor, server: ServerId, status: str) -> None:
         what=f"server {server} to be {status}",
         timeout=actor.wait_timeout,
     )
+
+
+def _idle(actor: Actor, server: ServerId) -> bool | None:
+    shown = actor.compute.get(f"/servers/{server}").json()["server"]
+    return True if shown.get("OS-EXT-STS:task_state") is None else None
 
 
 def _reached(actor: Actor, server: ServerId, status: str) -> bool | None:
