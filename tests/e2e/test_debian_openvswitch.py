@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rallyflow.clouds.connection import sign_in
+from rallyflow.model.values import Cloud
 from tests.e2e.test_debian_cloud import on, outputs
 
 pytestmark = pytest.mark.cloud
@@ -75,11 +77,7 @@ def interfaces(cli):
 
 
 def network_of(cli):
-    from openstack.config import OpenStackConfig
-    from openstack.connection import Connection
-
-    (file,) = cli.home.glob("runs/*/artifacts/cloud/clouds.yaml")
-    return Connection(config=OpenStackConfig(config_files=[str(file)], load_envvars=False).get_one("debian")).network
+    return sign_in(Cloud.model_validate(outputs(cli, "cloud")["cloud"])).service("network")
 
 
 def test_servers_with_ports_are_booted(cloud):
@@ -92,18 +90,18 @@ def test_the_agent_runs_with_its_switch_and_reports_that_it_is_alive(cloud, serv
     assert set(outputs(cli, "cloud")["started"]["aio"]) > {
         *("ovsdb-server", "ovs-vswitchd", "neutron-openvswitch-agent"),
     }
-    (agent,) = network_of(cli).agents()
-    assert (agent.binary, agent.agent_type) == ("neutron-openvswitch-agent", "Open vSwitch agent")
-    assert agent.is_alive
+    (agent,) = network_of(cli).get("/agents").json()["agents"]
+    assert (agent["binary"], agent["agent_type"]) == ("neutron-openvswitch-agent", "Open vSwitch agent")
+    assert agent["alive"]
     assert set(on(server, "aio", "ovs-vsctl list-br").split()) >= BRIDGES
 
 
 def test_a_port_is_bound_by_open_vswitch(cloud):
     network = network_of(cloud[0])
-    made = network.create_network(name="bound")
+    made = network.post("/networks", {"network": {"name": "bound"}}).json()["network"]["id"]
     try:
-        port = network.create_port(network_id=made.id, binding_host_id="aio")
-        assert port.binding_vif_type == "ovs"
-        network.delete_port(port)
+        port = network.post("/ports", {"port": {"network_id": made, "binding:host_id": "aio"}}).json()["port"]
+        assert port["binding:vif_type"] == "ovs"
+        network.delete(f"/ports/{port['id']}")
     finally:
-        network.delete_network(made)
+        network.delete(f"/networks/{made}")

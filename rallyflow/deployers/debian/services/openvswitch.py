@@ -18,18 +18,24 @@ _RUN = "/run/openvswitch"  # libvirt and ovs-vsctl look for the database's socke
 _SOCKET = f"unix:{_RUN}/db.sock"
 _FOLDER = data("openvswitch")
 _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
-_REMOVE_DATAPATHS = ("/bin/sh", "-c", "ovs-dpctl dump-dps | xargs -r -n 1 ovs-dpctl del-dp")
+_DATABASE = f"{_FOLDER}/conf.db"
+_INTERNAL = '["Open_vSwitch",{"op":"select","table":"Interface","where":[["type","==","internal"]],"columns":["name"]}]'
+_NAMES = f"""ovsdb-tool query {_DATABASE} '{_INTERNAL}' | grep -o '"name":"[^"]*"' | cut -d '"' -f 4"""
+_REMOVE_TAPS = f"""for name in ovs-netdev $({_NAMES})
+do test ! -e /sys/class/net/$name/tun_flags || ip link delete $name || exit 1
+done"""
+_REMOVE_DATAPATHS = "ovs-dpctl dump-dps | xargs -r -n 1 ovs-dpctl del-dp"
 _QUIET = ("-vconsole:info", "-vsyslog:off")
 
 
 def open_vswitch(site: Site, server: Placed) -> Parts:
-    """Return the switch of one server; with the kernel's datapath also what takes its interfaces away in the end."""
+    """Return the switch of one server, and what takes its interfaces away in the end: they outlive the daemons."""
     in_kernel = site.datapath(server) == "system"
     return Parts(
         ("openvswitch-switch",),
         (Folder(_FOLDER), Folder(_RUN)),
         units=(_database(), _server(), _switch(in_kernel=in_kernel)),
-        undo=(_REMOVE_DATAPATHS,) if in_kernel else (),
+        undo=(("/bin/sh", "-c", _REMOVE_DATAPATHS if in_kernel else _REMOVE_TAPS),),
     )
 
 
@@ -56,8 +62,8 @@ def open_vswitch_agent(site: Site, server: Placed, conf: str, after: str) -> Par
 
 def _database() -> Command:
     """The file is made beside its place: one that was torn by a crash is made again."""
-    made, file = f"{_FOLDER}/conf.db.part", f"{_FOLDER}/conf.db"
-    script = f"rm -f {made} && ovsdb-tool create {made} {_SCHEMA} && mv {made} {file}"
+    part = f"{_DATABASE}.part"
+    script = f"rm -f {part} && ovsdb-tool create {part} {_SCHEMA} && mv {part} {_DATABASE}"
     return Command("ovsdb", "services", (), ("/bin/sh", "-c", script), stamp="made")
 
 
@@ -68,7 +74,7 @@ def _server() -> Daemon:
         "services",
         ("ovsdb",),
         (
-            *("/usr/sbin/ovsdb-server", f"{_FOLDER}/conf.db", *_QUIET),
+            *("/usr/sbin/ovsdb-server", _DATABASE, *_QUIET),
             *(f"--remote=p{_SOCKET}", "--remote=ptcp:6640:127.0.0.1", f"--unixctl={_RUN}/ovsdb-server.ctl"),
         ),
         ready=Ready("ovsdb", _SOCKET),

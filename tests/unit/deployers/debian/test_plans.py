@@ -107,11 +107,12 @@ def test_open_vswitch_of_a_server_is_stopped_only_where_ours_takes_its_place():
     assert "ovs-vswitchd" in plans(site(network_driver="openvswitch"))["one"].stop_units
 
 
-def test_only_what_the_kernel_forwards_has_to_be_undone():
+def test_the_interfaces_of_each_datapath_are_taken_away_in_the_end():
     of = plans(site(network_driver="openvswitch", kernels={"one": ["openvswitch"]}))
     assert "del-dp" in " ".join(of["one"].undo[0])
-    assert of["two"].undo == ()
+    assert "ip link delete" in " ".join(of["two"].undo[0])
     assert load(dump(of["one"])).undo == of["one"].undo
+    assert plans(site())["one"].undo == ()
 
 
 @pytest.mark.parametrize(
