@@ -66,6 +66,7 @@ def cloud(tmp_path_factory, cli_in, server):
     before = interfaces(server)
     done = cli.run("apply", cli.workflow(CLOUD % outputs(server, "servers")["servers"][0]), timeout=2400)
     yield cli, done
+    on(server, "aio", "pkill -KILL ovs; true")  # a removal has to do without the switch
     cli.ok("destroy", "@latest", "--yes")
     assert cli.json("resources") == []
     assert interfaces(server) == before
