@@ -36,6 +36,7 @@ SETS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
             "crudini",
         ),
         "openstack-controllers": ("haproxy",),
+        "openstack-openvswitch": ("openvswitch-switch",),  # neutron's agent is in neutron-common
         "openstack-heat": ("heat-api", "heat-engine"),
         "openstack-swift": ("swift-proxy", "swift-account", "swift-container", "swift-object"),
     }

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 
 from rallyflow.deployers.debian import plans
@@ -18,6 +19,7 @@ from rallyflow.deployers.debian.layout import Layout, Role, lay_out
 from rallyflow.deployers.debian.passwords import Passwords
 from rallyflow.deployers.debian.remote import Agent, Event
 from rallyflow.deployers.debian.schemas import fetch, offer
+from rallyflow.deployers.debian.services.neutron import has_agent
 from rallyflow.deployers.debian.site import Site
 from rallyflow.errors import PackagesMissing, StepError
 from rallyflow.model.step import Progress, StepContext
@@ -104,6 +106,7 @@ class Deployed:
             self.site.driver,
             self.site.virt_type,
             self.site.volume_driver,
+            self.site.network_driver,
             sorted(self.site.optional),
             sorted(self.versions.items()),
         ]
@@ -119,10 +122,13 @@ def deploy(inputs: DebianInputs, passwords: Passwords, context: StepContext) -> 
     phases = Phases(context)
     work = _Work(inputs, passwords, layout, context, phases)
     phases.note("all servers", "install", "packages", "begun", 0.0)
-    packages = work.everywhere(work.prepare)
+    found = work.everywhere(work.prepare)
+    packages = {name: facts.packages for name, facts in found.items()}
     phases.note("all servers", "install", "packages", "done", time.monotonic() - phases.begun["install"])
-    site = site_of(inputs, passwords, layout, packages[layout.controller.name])
+    kernels = {name: facts.kernel for name, facts in found.items()}
+    site = site_of(inputs, passwords, layout, packages[layout.controller.name], kernels)
     made = {each.name: plans.plan_for(site, each, inputs.unit_timeout) for each in layout.servers}
+    _say_datapaths(site, context)
     phases.total = phases.done + sum(len(plan.units) for plan in made.values())
     if len(made) > 1:  # nobody on one server shall take the answer of an old daemon on another
         work.everywhere(lambda machine: work.halt(machine, made[machine.server.name]))
@@ -145,8 +151,14 @@ def all_have(servers: Sequence[Server], deployment: str, context: StepContext) -
     return all(each.value == deployment for each in results)
 
 
-def site_of(inputs: DebianInputs, passwords: Passwords, layout: Layout, versions: Mapping[str, str]) -> Site:
-    """Return what all services have to know."""
+def site_of(
+    inputs: DebianInputs,
+    passwords: Passwords,
+    layout: Layout,
+    versions: Mapping[str, str],
+    kernels: Mapping[str, frozenset[str]] = MappingProxyType({}),
+) -> Site:
+    """Return what all services have to know; `kernels` may come later, since no package depends on them."""
     return Site(
         layout=layout,
         passwords=passwords,
@@ -157,9 +169,18 @@ def site_of(inputs: DebianInputs, passwords: Passwords, layout: Layout, versions
         virt_type=inputs.virt_type,
         volume_driver=inputs.volume_driver,
         volume_group=inputs.volume_group,
+        network_driver=inputs.network_driver,
         optional=frozenset(name for name, wanted in inputs.services if wanted),
         versions=versions,
+        kernels=kernels,
     )
+
+
+def _say_datapaths(site: Site, context: StepContext) -> None:
+    if site.network_driver == "openvswitch":
+        for server in site.layout.servers:
+            if has_agent(server):
+                context.log.info("%s: the datapath of Open vSwitch is %s", server.name, site.datapath(server))
 
 
 def _of_cloud(packages: Mapping[str, Mapping[str, str]], made: Mapping[str, Plan]) -> dict[str, dict[str, str]]:
@@ -235,8 +256,8 @@ class _Work:
             raise StoppedError
         return done
 
-    def prepare(self, machine: Machine) -> dict[str, str]:
-        """Install what is missing; returns the packages that are there, with their versions."""
+    def prepare(self, machine: Machine) -> _Facts:
+        """Install what is missing; returns what is there then."""
         server = next(each for each in self.layout.servers if each.name == machine.server.name)
         wanted = plans.packages_for(site_of(self.inputs, self.passwords, self.layout, {}), server)
         look_at = "lvm" if self.inputs.volume_driver == "lvm" and Role.STORAGE in server.roles else ""
@@ -250,7 +271,7 @@ class _Work:
         check_volume_group(self.inputs, server, facts.volume_groups)
         if server is self.layout.controller:
             offer(machine, self._schemas(facts.packages), facts.schemas)
-        return dict(facts.packages)
+        return facts
 
     def _install(self, machine: Machine, wanted: Sequence[str], missing: Sequence[str]) -> None:
         text = json.dumps({"packages": wanted, "timeout": self.inputs.unit_timeout * 4})

@@ -23,6 +23,7 @@ Configured = Literal[
     "neutron",
     "ml2",
     "linuxbridge",
+    "openvswitch",
     "cinder",
     "heat",
     "swift",
@@ -78,6 +79,11 @@ class DebianInputs(StepModel):
         "cinder-volumes",
         pattern=r"^([A-Za-z0-9_.+][A-Za-z0-9_.+-]*|\$\{\{.*\}\})$",
         description="With `lvm`: the volume group, which has to be there on each storage server",
+    )
+    network_driver: Literal["linuxbridge", "openvswitch"] = Field(
+        "linuxbridge",
+        description="What neutron binds ports with; `openvswitch` takes the datapath of the kernel where a server has "
+        "it, else that of userspace",
     )
     config: dict[Configured, ConfigOf] = Field(
         default_factory=dict, description="Service to section to option to value; a list gives an option several times"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rallyflow.deployers.debian.agent.plan import Databases, Domain, Folder, Identity, Plan, Unit, Wait
 from rallyflow.deployers.debian.layout import Placed, Role
-from rallyflow.deployers.debian.services import heat, swift
+from rallyflow.deployers.debian.services import heat, openvswitch, swift
 from rallyflow.deployers.debian.services.balancer import NAME as BALANCER
 from rallyflow.deployers.debian.services.balancer import balancer
 from rallyflow.deployers.debian.services.cinder import cinder
@@ -34,6 +34,7 @@ STOPPED = (
     "neutron-api",
     "neutron-rpc-server",
     "neutron-linuxbridge-agent",
+    "neutron-openvswitch-agent",
     "cinder-api",
     "cinder-scheduler",
     "cinder-volume",
@@ -56,11 +57,12 @@ def plan_for(site: Site, server: Placed, timeout: float) -> Plan:
         timeout=timeout,
         take_over=site.take_over,
         packages=parts.packages,
-        stop_units=STOPPED,
+        stop_units=STOPPED + (openvswitch.OWN_UNITS if site.network_driver == "openvswitch" else ()),
         hosts={each.name: each.address for each in site.layout.servers},
         folders=(Folder("/etc/rallyflow"), *parts.folders),
         files=parts.files,
         units=parts.units,
+        undo=parts.undo,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from rallyflow.deployers.debian.agent.plan import DATA, Account, File, Folder, Ready, Unit, Wait
@@ -40,8 +40,10 @@ class Site:
     virt_type: str = "qemu"
     volume_driver: str = "fake"
     volume_group: str = ""
+    network_driver: str = "linuxbridge"
     optional: frozenset[str] = frozenset()
     versions: Mapping[str, str] = field(default_factory=dict)  # package to version, on the controller
+    kernels: Mapping[str, Collection[str]] = field(default_factory=dict)  # server to what its kernel has
 
     @property
     def host(self) -> str:
@@ -52,6 +54,10 @@ class Site:
     def balanced(self) -> bool:
         """Whether there are several controllers, with a load balancer before their APIs."""
         return len(self.layout.controllers) > 1
+
+    def datapath(self, server: Placed) -> str:
+        """Return what forwards for Open vSwitch on a server: the kernel, where it can, or the switch itself."""
+        return "system" if "openvswitch" in self.kernels.get(server.name, ()) else "netdev"
 
     @property
     def memcached(self) -> str:
@@ -148,6 +154,7 @@ class Parts:
     units: tuple[Unit, ...] = ()
     accounts: tuple[Account, ...] = ()
     databases: Mapping[str, str] = field(default_factory=dict)  # database to its user
+    undo: tuple[tuple[str, ...], ...] = ()
 
     def __add__(self, other: Parts) -> Parts:
         return Parts(
@@ -157,6 +164,7 @@ class Parts:
             self.units + other.units,
             self.accounts + other.accounts,
             {**self.databases, **other.databases},
+            self.undo + other.undo,
         )
 
 

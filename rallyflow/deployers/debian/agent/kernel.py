@@ -8,13 +8,13 @@ from pathlib import Path
 
 from .events import call
 
-_MODULES = {"device-mapper": "dm_mod"}
+_MODULES = {"device-mapper": "dm_mod", "openvswitch": "openvswitch"}
 _PATIENCE = 60.0  # seconds
 
 
 def features() -> list[str]:
     """Return those of the names that a plan may depend on which the kernel has, or can load."""
-    return [name for name, module in _MODULES.items() if _is_there(name) or _can_be_loaded(module)]
+    return [name for name, module in _MODULES.items() if _is_there(name, module) or _can_be_loaded(module)]
 
 
 def volume_groups() -> list[str]:
@@ -24,7 +24,9 @@ def volume_groups() -> list[str]:
     return call(("/usr/sbin/vgs", "--noheadings", "-o", "vg_name"), timeout=_PATIENCE).split()
 
 
-def _is_there(name: str) -> bool:
+def _is_there(name: str, module: str) -> bool:
+    if Path(f"/sys/module/{module}").is_dir():
+        return True
     return any(line.split()[-1:] == [name] for line in Path("/proc/misc").read_text().splitlines())
 
 

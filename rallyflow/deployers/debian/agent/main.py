@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from . import daemons, files, kernel, packages, places
-from .events import AgentError, say
+from .events import AgentError, call, say
 from .plan import Plan, load
 from .work import Work
 
 _AT_ONCE = 200  # packages in a line, which may not become too long
+_UNDO_PATIENCE = 60.0  # seconds for each command of a removal
 _LOCK_PATIENCE = 120.0  # seconds that an agent may take to end whose deployment was killed
 
 
@@ -95,6 +96,8 @@ def _remove(text: str) -> None:
             say("removed", found=False)
             return
         daemons.stop(daemons.running(wanted["deployment"]), grace=1.0)  # nothing of what they hold is kept
+        for command in manifest.get("undo", ()):
+            call(command, timeout=_UNDO_PATIENCE)
         files.write_hosts({})
         files.put_back(manifest["files"])
         for folder in (places.DATA, places.STAMPS, places.ORIGINALS, places.LOGS):
@@ -127,7 +130,8 @@ def _note(plan: Plan) -> None:
     for folder, mode in ((places.STATE, 0o711), (places.DATA, 0o711), (places.STAMPS, 0o700), (places.LOGS, 0o755)):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(mode)
-    content = {"deployment": plan.deployment, "files": list(dict.fromkeys(paths))}
+    undo = dict.fromkeys(tuple(command) for command in (*before.get("undo", ()), *plan.undo))
+    content = {"deployment": plan.deployment, "files": list(dict.fromkeys(paths)), "undo": list(undo)}
     files.replace(places.MANIFEST, json.dumps(content).encode(), 0o600)
 
 

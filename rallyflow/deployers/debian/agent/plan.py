@@ -41,8 +41,8 @@ class File:
 class Ready:
     """A question that something asks when it is really ready; see `readiness` for the kinds."""
 
-    kind: str  # http | mysql | memcached | amqp | queue | libvirt | tgt
-    target: str  # the address to ask, as `http://…` or `host:port`; a socket for mysql
+    kind: str  # http | mysql | memcached | amqp | queue | libvirt | tgt | ovsdb | openvswitch
+    target: str  # the address to ask, as `http://…` or `host:port`; a socket for mysql, `unix:…` for ovsdb
     user: str = ""
     password: str = ""
     queue: str = ""
@@ -151,6 +151,7 @@ class Plan:
     folders: tuple[Folder, ...] = ()
     files: tuple[File, ...] = ()
     units: tuple[Unit, ...] = ()
+    undo: tuple[tuple[str, ...], ...] = ()  # what a removal runs once the daemons have ended; perhaps more than once
 
 
 def dump(plan: Plan) -> str:
@@ -166,6 +167,7 @@ def load(text: str) -> Plan:
     content["folders"] = tuple(Folder(**each) for each in content["folders"])
     content["files"] = tuple(File(**each) for each in content["files"])
     content["units"] = tuple(_unit(each) for each in content["units"])
+    content["undo"] = tuple(tuple(each) for each in content["undo"])
     return Plan(**_tuples(content))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import subprocess
 import urllib.error
@@ -48,6 +49,19 @@ def _tgt(_ready: Ready) -> bool:
     return b"ready" in _says("tgtadm", "--lld", "iscsi", "--mode", "sys", "--op", "show")
 
 
+def _ovsdb(ready: Ready) -> bool:
+    """The database of Open vSwitch says that it is there."""
+    return b"Open_vSwitch" in _says("ovsdb-client", "--timeout=10", "list-dbs", ready.target).split()
+
+
+def _openvswitch(ready: Ready) -> bool:
+    """The switch has done what a change of its database says: ovs-vsctl waits for that."""
+    value = f"asked-{secrets.token_hex(8)}"
+    change = ("set", "Open_vSwitch", ".", f"external_ids:rallyflow={value}")
+    look = ("get", "Open_vSwitch", ".", "external_ids:rallyflow")
+    return _says("ovs-vsctl", f"--db={ready.target}", "--timeout=10", *change, "--", *look).decode().strip() == value
+
+
 def _says(*command: str) -> bytes:
     """Return what a command prints; nothing when it fails."""
     try:
@@ -92,6 +106,8 @@ _KINDS: Mapping[str, Callable[[Ready], bool]] = {
     "mysql": _mysql,
     "libvirt": _libvirt,
     "tgt": _tgt,
+    "ovsdb": _ovsdb,
+    "openvswitch": _openvswitch,
     "memcached": _memcached,
     "amqp": _amqp,
     "queue": _queue,

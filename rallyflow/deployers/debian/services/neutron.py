@@ -1,9 +1,10 @@
-"""Networks: the API and its RPC server on the controllers, a linuxbridge agent where ports are bound."""
+"""Networks: the API and its RPC server on the controllers, an agent where ports are bound."""
 
 from __future__ import annotations
 
 from rallyflow.deployers.debian.agent.plan import Account, Daemon, File, Folder, Schema, Wait
 from rallyflow.deployers.debian.layout import Placed, Role
+from rallyflow.deployers.debian.services.openvswitch import open_vswitch_agent
 from rallyflow.deployers.debian.services.wsgi import Api, wsgi
 from rallyflow.deployers.debian.site import Parts, Site, data
 
@@ -21,9 +22,14 @@ def neutron(site: Site, server: Placed) -> Parts:
     )
     if Role.CONTROLLER in server.roles:
         parts += _controller(site, server)
-    if server.roles & {Role.COMPUTE, Role.NETWORK}:
+    if has_agent(server):
         parts += _agent(site, server)
     return parts
+
+
+def has_agent(server: Placed) -> bool:
+    """Whether ports are bound on a server."""
+    return bool(server.roles & {Role.COMPUTE, Role.NETWORK})
 
 
 def _conf(site: Site, server: Placed) -> str:
@@ -46,7 +52,7 @@ def _conf(site: Site, server: Placed) -> str:
                 "dhcp_agent_notification": False,
             },
             "quotas": {f"quota_{name}": -1 for name in quotas},
-            "experimental": {"linuxbridge": True},
+            "experimental": {"linuxbridge": True} if site.network_driver == "linuxbridge" else {},
             "database": {"connection": site.database("neutron")} if controller else {},
             "keystone_authtoken": site.token_check("neutron"),
             "nova": site.login("nova"),
@@ -63,7 +69,7 @@ def _controller(site: Site, server: Placed) -> Parts:
             "ml2": {
                 "type_drivers": "flat,vlan,vxlan,local",
                 "tenant_network_types": "vxlan",
-                "mechanism_drivers": "linuxbridge",
+                "mechanism_drivers": site.network_driver,
                 "extension_drivers": "port_security",
             },
             "ml2_type_flat": {"flat_networks": "*"},
@@ -102,7 +108,15 @@ def _controller(site: Site, server: Placed) -> Parts:
 
 
 def _agent(site: Site, server: Placed) -> Parts:
-    """The agent reports to the RPC server when it starts, and waits a minute for an answer that nobody gives."""
+    """An agent reports to the RPC server when it starts, and waits a minute for an answer that nobody gives."""
+    wait = Wait("neutron-rpc-answers", "services", (), site.queue("q-plugin"))
+    parts = Parts(("neutron-common",), units=(wait,))
+    if site.network_driver == "openvswitch":
+        return parts + open_vswitch_agent(site, server, _CONF, wait.name)
+    return parts + _linuxbridge_agent(site, server, wait.name)
+
+
+def _linuxbridge_agent(site: Site, server: Placed, after: str) -> Parts:
     conf = site.options(
         "linuxbridge",
         {
@@ -111,17 +125,12 @@ def _agent(site: Site, server: Placed) -> Parts:
             "securitygroup": {"firewall_driver": "noop", "enable_security_group": False},
         },
     )
-    wait = Wait("neutron-rpc-answers", "services", (), site.queue("q-plugin"))
     daemon = Daemon(
         "neutron-linuxbridge-agent",
         "services",
-        (wait.name,),
+        (after,),
         ("/usr/bin/neutron-linuxbridge-agent", "--config-file", _CONF, "--config-file", _AGENT),
         reads=(_CONF, _AGENT),
         ready=site.queue(f"q-agent-notifier-network-update.{server.name}"),
     )
-    return Parts(
-        ("neutron-common",),
-        files=(File(_AGENT, conf, "neutron", 0o640),),
-        units=(wait, daemon),
-    )
+    return Parts(files=(File(_AGENT, conf, "neutron", 0o640),), units=(daemon,))

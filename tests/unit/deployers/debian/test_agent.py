@@ -186,6 +186,20 @@ def test_what_is_never_ready_is_given_up_in_time(server, plan):
     assert time.monotonic() - began < 30
 
 
+def test_a_removal_undoes_what_daemons_leave_once_they_have_ended_and_again_when_that_failed(server, plan):
+    gate, undone = server.root / "gate", server.root / "undone"
+    undo = ("/bin/sh", "-c", f"test -e {gate} && date >> {undone}")
+    server.apply(replace(plan, undo=(undo,)))
+    server.apply(replace(plan, undo=(undo,)))
+    server.apply(plan)
+    code, events = server.run("remove", json.dumps({"deployment": server.name}))
+    assert (code, events[-1]["event"]) == (1, "error")
+    assert server.pids("web") == []
+    gate.touch()
+    assert server.run("remove", json.dumps({"deployment": server.name}))[0] == 0
+    assert len(undone.read_text().splitlines()) == 1
+
+
 def test_another_deployment_is_not_touched(server, plan):
     server.apply(plan)
     before = server.pids("web")

@@ -27,6 +27,18 @@ CASES = {
     "all-in-one": (THREE[:1], {}, "ctl", {}),
     "compute": (THREE, {Role.CONTROLLER: 1, Role.COMPUTE: 2}, "two", {}),
     "compute-libvirt": (THREE, {Role.CONTROLLER: 1, Role.COMPUTE: 2}, "one", {"driver": "libvirt"}),
+    "compute-openvswitch": (
+        THREE,
+        {Role.CONTROLLER: 1, Role.COMPUTE: 2},
+        "one",
+        {"network_driver": "openvswitch", "kernels": {"one": ["openvswitch"], "two": []}},
+    ),
+    "compute-openvswitch-netdev": (
+        THREE,
+        {Role.CONTROLLER: 1, Role.COMPUTE: 2},
+        "two",
+        {"network_driver": "openvswitch", "kernels": {"one": ["openvswitch"], "two": []}},
+    ),
     "controllers-first": (THREE, TWO_AND_ONE, "ctl", {"optional": frozenset({"heat"})}),
     "controllers-second": (THREE, TWO_AND_ONE, "one", {"optional": frozenset({"heat"})}),
     "controllers-compute": (THREE, TWO_AND_ONE, "two", {}),
@@ -53,6 +65,7 @@ def text_of(plan):
             )
         if isinstance(unit, Schema):
             lines += [f"  {unit.user}: {' '.join(command)}" for command in unit.commands]
+    lines += [f"\nundo: {' '.join(command)}" for command in plan.undo]
     for file in plan.files:
         lines.append(f"\n--- {file.path} {file.owner}:{file.group} {file.mode:o}")
         lines.append(file.content.rstrip() if not file.path.endswith(".py") else "(a driver)")

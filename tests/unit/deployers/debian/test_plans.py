@@ -34,9 +34,9 @@ def digests(of):
     return found
 
 
-def changed(config, roles=None):
+def changed(config, roles=None, **options):
     """The daemons that are started again for an option, by their servers."""
-    before, after = digests(site(roles=roles)), digests(site(config, roles=roles))
+    before, after = digests(site(roles=roles, **options)), digests(site(config, roles=roles, **options))
     assert before.keys() == after.keys()
     found = {server: set() for server, _name in before}
     for server, name in before:
@@ -76,6 +76,43 @@ CINDER = {"cinder-api", "cinder-scheduler", "cinder-volume"}
 def test_an_option_of_a_service_changes_the_daemons_of_that_service_only(service, daemons, option, value):
     config = {service: {"rallyflow_test": {option: value}}}
     assert everywhere(changed(config)) == everywhere(changed(config, CONTROLLERS)) == daemons
+
+
+@pytest.mark.parametrize(
+    ("service", "daemons"),
+    [
+        ("neutron", {"neutron-api", "neutron-rpc-server", "neutron-openvswitch-agent"}),
+        ("ml2", {"neutron-api", "neutron-rpc-server"}),
+        ("openvswitch", {"neutron-openvswitch-agent"}),
+        ("linuxbridge", set()),
+    ],
+)
+def test_an_option_of_the_agent_never_starts_the_switch_again(service, daemons):
+    found = changed({service: {"rallyflow_test": {"option": 1}}}, network_driver="openvswitch")
+    assert everywhere(found) == daemons
+
+
+def test_open_vswitch_is_where_the_linuxbridge_agent_would_be_and_nowhere_else():
+    roles = {Role.CONTROLLER: 1, Role.COMPUTE: 1, Role.STORAGE: 1}
+    for name in ("ctl", "one", "two"):
+        bridge = {unit.name for unit in plans(site(roles=roles))[name].units}
+        switch = {unit.name for unit in plans(site(roles=roles, network_driver="openvswitch"))[name].units}
+        ours = {"ovsdb", "ovsdb-server", "ovs-vswitchd", "neutron-openvswitch-agent"}
+        assert switch - bridge == (ours if "neutron-linuxbridge-agent" in bridge else set())
+        assert bridge - switch <= {"neutron-linuxbridge-agent"}
+
+
+def test_open_vswitch_of_a_server_is_stopped_only_where_ours_takes_its_place():
+    assert "ovs-vswitchd" not in plans(site())["one"].stop_units
+    assert "ovs-vswitchd" in plans(site(network_driver="openvswitch"))["one"].stop_units
+
+
+def test_the_interfaces_of_each_datapath_are_taken_away_in_the_end():
+    of = plans(site(network_driver="openvswitch", kernels={"one": ["openvswitch"]}))
+    assert "del-dp" in " ".join(of["one"].undo[0])
+    assert "ip link delete" in " ".join(of["two"].undo[0])
+    assert load(dump(of["one"])).undo == of["one"].undo
+    assert plans(site())["one"].undo == ()
 
 
 @pytest.mark.parametrize(
@@ -154,7 +191,10 @@ def test_every_unit_comes_after_units_of_its_own_server_and_none_waits_for_itsel
 
 def test_every_unit_belongs_to_a_phase_and_every_daemon_says_when_it_is_ready():
     everything = site(optional=frozenset({"heat", "swift"}), roles=CONTROLLERS)
-    for plan in [*plans(everything).values(), *plans(site(driver="libvirt")).values()]:
+    for plan in [
+        *plans(everything).values(),
+        *plans(site(driver="libvirt", network_driver="openvswitch")).values(),
+    ]:
         for unit in plan.units:
             assert unit.phase in PHASES
             if isinstance(unit, Daemon) and unit.name != "virtlogd":  # libvirtd speaks for it
