@@ -89,9 +89,7 @@ def test_a_load_for_a_time_runs_for_that_time(bench):
     assert 2 <= len(rows) <= 82
     first = min(row["started_ns"] for row in rows)
     assert all(row["started_ns"] - first < 0.5e9 for row in rows)
-    assert len({row["iteration"] for row in rows}) == len(
-        rows
-    )  # each process counts in its own numbers
+    assert len({row["iteration"] for row in rows}) == len(rows)  # each process counts in its own numbers
 
 
 def test_parts_are_of_a_bounded_size_however_fast_iterations_come(bench):
