@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rallyflow.bench.scenarios.catalog import names as scenario_names
-from rallyflow.clouds.connection import connect
+from rallyflow.clouds.connection import sign_in
 from rallyflow.model.values import Cloud
 
 pytestmark = [pytest.mark.cloud, pytest.mark.usefixtures("lxc_host")]
@@ -122,10 +122,10 @@ def cloud_of(cli):
     return {"cloud": cloud["name"], "clouds_yaml": cloud["clouds_yaml"]}
 
 
-def connected(cli):
-    """Connect to the cloud of the newest run."""
+def signed_in(cli):
+    """Sign in to the cloud of the newest run as its admin."""
     (outputs,) = cli.query("SELECT outputs FROM step WHERE id = 'cloud' ORDER BY run DESC LIMIT 1")
-    return connect(Cloud.model_validate(json.loads(outputs[0])["cloud"]))
+    return sign_in(Cloud.model_validate(json.loads(outputs[0])["cloud"]))
 
 
 def key_of(scenario):
@@ -167,9 +167,8 @@ steps:
 def test_a_deployed_server_is_cloned_with_what_it_holds(cli, kept, leftovers):
     """The last one with the cloud of all: a snapshot stops its services."""
     image = f"deployed-{kept.directory.name}"
-    with connected(kept) as connection:
-        flavor = {"name": "of-the-first", "ram": 64, "vcpus": 1, "disk": 1}
-        assert connection.compute.post("/flavors", json={"flavor": flavor}).status_code == 200
+    flavor = {"name": "of-the-first", "ram": 64, "vcpus": 1, "disk": 1}
+    signed_in(kept).service("compute").post("/flavors", {"flavor": flavor})
     kept.ok("snapshot", "@latest", "aio", image, timeout=LONG)
     try:
         done = cli.run("apply", cli.workflow(CLONE % (image, "")), timeout=LONG)
