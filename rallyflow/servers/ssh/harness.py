@@ -90,7 +90,7 @@ def text_of(run: str, env: Mapping[str, str]) -> str:
 def ending_of(mark: str) -> str:
     """Return the command that ends by force whatever has a mark, on a server whose harness is gone."""
     head, tail = mark[:-4], mark[-4:]  # in two pieces: its own environment must not have it
-    return f"mark={head}; mark=$mark{tail}\n{_END_BY_MARK}"
+    return f"mark={head}; mark=${{mark}}{tail}\n{_END_BY_MARK}"
 
 
 @cache

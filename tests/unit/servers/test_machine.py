@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -117,19 +118,39 @@ def test_the_command_ends_when_the_process_that_asked_for_it_is_killed(sshd, odd
         eventually(lambda: not processes_with(odd), "the command has ended")
 
 
-def test_a_command_whose_harness_is_killed_is_ended_all_the_same(sshd, odd, processes_with, eventually):
+def kill_the_harness_of(process):
+    """Kill the shell around a command, the parent of the leader that the process is a child of."""
+
+    def parent(number):
+        return int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
+
+    os.kill(parent(parent(process)), signal.SIGKILL)
+
+
+def test_a_command_whose_harness_is_killed_is_ended_and_no_other_command_with_it(sshd, odd, processes_with, eventually):
     def kill_harness():
         eventually(lambda: processes_with(odd), "the command runs")
-        session = Path(f"/proc/{processes_with(odd)[0]}/stat").read_text().rpartition(")")[2].split()[1]
-        harness = int(Path(f"/proc/{session}/stat").read_text().rpartition(")")[2].split()[1])
-        os.kill(harness, signal.SIGKILL)
+        kill_the_harness_of(processes_with(odd)[0])
 
-    thread = threading.Thread(target=kill_harness)
-    thread.start()
-    with pytest.raises(ServerLost), Machine(sshd.server()) as machine:
-        machine.run(f"sleep {odd}; true")
-    thread.join()
-    assert processes_with(odd) == []
+    ending, other = threading.Event(), f"{odd}0"
+    with (
+        ThreadPoolExecutor(2) as pool,
+        Machine(sshd.server()) as machine,
+        Machine(LOCAL, stopped=ending.is_set) as bystander,
+    ):
+        spared = pool.submit(bystander.run, f"sleep {other}; true")
+        try:
+            eventually(lambda: processes_with(other), "the other command runs")
+            killed = pool.submit(kill_harness)
+            with pytest.raises(ServerLost):
+                machine.run(f"sleep {odd}; true")
+            killed.result()
+            assert processes_with(odd) == []
+            assert len(processes_with(other)) == 1
+        finally:
+            ending.set()
+        with pytest.raises(StoppedError):
+            spared.result()
 
 
 def test_something_left_in_the_background_neither_blocks_nor_dies(machine, odd, processes_with):
