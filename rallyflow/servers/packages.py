@@ -23,7 +23,7 @@ SETS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
             "nova-conductor",
             "nova-scheduler",
             "nova-compute",
-            "nova-compute-ironic",  # nova-compute wants one of nova-compute-HYPERVISOR: this one brings no hypervisor
+            "nova-compute-ironic",  # nova-compute wants a nova-compute-HYPERVISOR: this one brings none, see _INSTEAD
             "neutron-api",
             "neutron-rpc-server",
             "neutron-common",  # has the linuxbridge agent itself: the package of that name only starts it
@@ -36,12 +36,15 @@ SETS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
             "crudini",
         ),
         "openstack-controllers": ("haproxy",),
+        "openstack-libvirt": ("nova-compute-kvm", "libvirt-daemon-system", "libvirt-clients"),  # has qemu, too
         "openstack-openvswitch": ("openvswitch-switch",),  # neutron's agent is in neutron-common
         "openstack-heat": ("heat-api", "heat-engine"),
         "openstack-swift": ("swift-proxy", "swift-account", "swift-container", "swift-object"),
     }
 )
 """Each set by its name, which is written with an at sign among the packages: `@openstack`."""
+
+_INSTEAD = {"nova-compute-kvm": "nova-compute-ironic"}  # Debian lets only one of them be installed
 
 
 def sets_with(packages: Iterable[str]) -> tuple[str, ...]:
@@ -54,12 +57,10 @@ def expanded(packages: Iterable[str]) -> tuple[str, ...]:
     """Return the names of packages with the sets among them unfolded, each once; InputsInvalid for an unknown set."""
     found: dict[str, None] = {}
     for name in packages:
-        if not name.startswith(MARK):
-            found[name] = None
-            continue
-        if name[1:] not in SETS:
+        if name.startswith(MARK) and name[1:] not in SETS:
             raise InputsInvalid(
                 f"there is no set of packages {name!r}", hint=did_you_mean(name, [MARK + known for known in SETS])
             )
-        found.update(dict.fromkeys(SETS[name[1:]]))
-    return tuple(found)
+        found.update(dict.fromkeys(SETS[name[1:]] if name.startswith(MARK) else (name,)))
+    replaced = {_INSTEAD[name] for name in found if name in _INSTEAD}
+    return tuple(name for name in found if name not in replaced)

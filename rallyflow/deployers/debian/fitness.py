@@ -16,6 +16,16 @@ def check_kernel(inputs: DebianInputs, server: Placed, features: Collection[str]
             f"{server.name}: its kernel has no device-mapper, which `volume_driver: lvm` needs",
             hint="take a server whose kernel has dm_mod (a container has that of its host), or `volume_driver: fake`",
         )
+    if (
+        inputs.driver == "libvirt"
+        and inputs.virt_type == "kvm"
+        and Role.COMPUTE in server.roles
+        and "kvm" not in features
+    ):
+        raise ServerUnfit(
+            f"{server.name}: there is no /dev/kvm, which `virt_type: kvm` needs",
+            hint="switch virtualisation on where the server runs (for a container: on its host), or `virt_type: qemu`",
+        )
 
 
 def check_volume_group(inputs: DebianInputs, server: Placed, there: Collection[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rallyflow.deployers.debian.agent.plan import Databases, Domain, Folder, Identity, Plan, Unit, Wait
 from rallyflow.deployers.debian.layout import Placed, Role
-from rallyflow.deployers.debian.services import heat, openvswitch, swift
+from rallyflow.deployers.debian.services import heat, libvirt, openvswitch, swift
 from rallyflow.deployers.debian.services.balancer import NAME as BALANCER
 from rallyflow.deployers.debian.services.balancer import balancer
 from rallyflow.deployers.debian.services.cinder import cinder
@@ -57,12 +57,19 @@ def plan_for(site: Site, server: Placed, timeout: float) -> Plan:
         timeout=timeout,
         take_over=site.take_over,
         packages=parts.packages,
-        stop_units=STOPPED + (openvswitch.OWN_UNITS if site.network_driver == "openvswitch" else ()),
+        stop_units=STOPPED + _stopped_for_drivers(site),
         hosts={each.name: each.address for each in site.layout.servers},
         folders=(Folder("/etc/rallyflow"), *parts.folders),
         files=parts.files,
         units=parts.units,
         undo=parts.undo,
+    )
+
+
+def _stopped_for_drivers(site: Site) -> tuple[str, ...]:
+    return (
+        *(openvswitch.OWN_UNITS if site.network_driver == "openvswitch" else ()),
+        *(libvirt.OWN_UNITS if site.driver == "libvirt" else ()),
     )
 
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from .events import call
 
 _MODULES = {"device-mapper": "dm_mod", "openvswitch": "openvswitch"}
+_KVM = Path("/dev/kvm")
 _PATIENCE = 60.0  # seconds
 
 
 def features() -> list[str]:
     """Return those of the names that a plan may depend on which the kernel has, or can load."""
-    return [name for name, module in _MODULES.items() if _is_there(name, module) or _can_be_loaded(module)]
+    found = [name for name, module in _MODULES.items() if _is_there(name, module) or _can_be_loaded(module)]
+    return [*found, *(["kvm"] if _KVM.is_char_device() else [])]
 
 
 def volume_groups() -> list[str]:

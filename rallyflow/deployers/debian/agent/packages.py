@@ -43,7 +43,8 @@ def install(wanted: Sequence[str], timeout: float) -> list[str]:
 
 
 def _can_get(missing: Sequence[str], env: dict[str, str]) -> bool:
-    done = subprocess.run(("apt-cache", "show", *missing), capture_output=True, check=False, env=env)
+    """Whether apt knows where to get all of them, as far as its lists go, which an image may lack."""
+    done = subprocess.run((*_APT, "--simulate", "install", *missing), capture_output=True, check=False, env=env)
     return done.returncode == 0
 
 
@@ -67,11 +68,12 @@ def _nothing_starts() -> Iterator[None]:
 
 
 def stop_units(units: Sequence[str], timeout: float) -> None:
-    """Stop and disable what the packages' own services are: ours take their place."""
+    """Stop and disable what the packages' own services are, and their sockets: ours take their place."""
     if Path("/run/systemd/system").is_dir():
         found = call(("systemctl", "list-unit-files", "--no-legend", "--plain"), timeout=timeout)
         there = {line.split()[0] for line in found.splitlines() if line}
-        names = [f"{unit}.service" for unit in units if f"{unit}.service" in there]
+        wanted = [unit if "." in unit else f"{unit}.service" for unit in units]
+        names = [unit for unit in wanted if unit in there]
         if names:
             call(("systemctl", "disable", "--now", *names), timeout=timeout)
         return

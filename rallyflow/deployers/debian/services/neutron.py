@@ -11,6 +11,8 @@ from rallyflow.deployers.debian.site import Parts, Site, data
 _CONF = "/etc/neutron/neutron.conf"
 _ML2 = "/etc/neutron/plugins/ml2/ml2_conf.ini"
 _AGENT = "/etc/neutron/plugins/ml2/linuxbridge_agent.ini"
+_REMOVE_BRIDGES = f"""ls /sys/class/net | grep -q ^brq || exit 0
+exec neutron-linuxbridge-cleanup --config-file {_CONF} --config-file {_AGENT}"""
 
 
 def neutron(site: Site, server: Placed) -> Parts:
@@ -133,4 +135,6 @@ def _linuxbridge_agent(site: Site, server: Placed, after: str) -> Parts:
         reads=(_CONF, _AGENT),
         ready=site.queue(f"q-agent-notifier-network-update.{server.name}"),
     )
-    return Parts(files=(File(_AGENT, conf, "neutron", 0o640),), units=(daemon,))
+    return Parts(
+        files=(File(_AGENT, conf, "neutron", 0o640),), units=(daemon,), undo=(("/bin/sh", "-c", _REMOVE_BRIDGES),)
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from rallyflow.deployers.debian.agent.plan import Account, Command, Daemon, File, Folder, Ready, Schema, Wait
+from rallyflow.deployers.debian.agent.plan import Account, Command, Daemon, File, Folder, Schema, Wait
 from rallyflow.deployers.debian.ini import Options
 from rallyflow.deployers.debian.layout import Placed, Role
+from rallyflow.deployers.debian.services.libvirt import LAST, libvirt
 from rallyflow.deployers.debian.services.wsgi import Api, wsgi
 from rallyflow.deployers.debian.site import Parts, Site, data
 
@@ -140,41 +141,28 @@ def discover(hosts: tuple[str, ...], after: tuple[str, ...]) -> Command:
 
 def _compute(site: Site, server: Placed) -> Parts:
     """nova-compute asks the conductor and placement first: it waits ten seconds for each try that comes too early."""
-    libvirt = site.driver == "libvirt"
     waits = (
         Wait("keystone-answers", "services", (), site.answers("keystone")),
         Wait("placement-answers", "services", (), site.answers("placement-api")),
         Wait("conductor-answers", "services", (), site.queue(f"conductor.{site.layout.controller.name}")),
     )
-    conf = "[DEFAULT]\ncompute_driver = %s\n" % (
-        "libvirt.LibvirtDriver" if libvirt else "rallyflow_fake.RallyflowFakeDriver"
-    )
+    below, driver, after = _hypervisor(site)
     daemon = Daemon(
         "nova-compute",
         "services",
-        tuple(wait.name for wait in waits) + (("virtlogd", "libvirtd") if libvirt else ()),
+        (*(wait.name for wait in waits), *after),
         ("/usr/bin/nova-compute", "--config-file", _CONF, "--config-file", _COMPUTE_CONF),
         "nova",
-        reads=(_CONF, _COMPUTE_CONF, *(() if libvirt else (_DRIVER,))),
+        reads=(_CONF, *(file.path for file in below.files), _COMPUTE_CONF),
         ready=site.queue(f"compute.{server.name}"),
     )
+    conf = File(_COMPUTE_CONF, f"[DEFAULT]\ncompute_driver = {driver}\n")
+    return Parts(("nova-compute",)) + below + Parts(files=(conf,), units=(*waits, daemon))
+
+
+def _hypervisor(site: Site) -> tuple[Parts, str, tuple[str, ...]]:
+    """Return what nova-compute stands on, its driver for that, and the units that it comes after."""
+    if site.driver == "libvirt":
+        return libvirt(), "libvirt.LibvirtDriver", (LAST,)
     driver = files("rallyflow.deployers.debian.drivers").joinpath("nova_fake.py").read_text(encoding="utf-8")
-    return Parts(
-        ("nova-compute", *(_hypervisor(site) if libvirt else ("nova-compute-ironic",))),
-        files=(File(_COMPUTE_CONF, conf), *(() if libvirt else (File(_DRIVER, driver),))),
-        units=(*waits, *(_libvirt() if libvirt else ()), daemon),
-    )
-
-
-def _hypervisor(site: Site) -> tuple[str, ...]:
-    return (f"nova-compute-{'kvm' if site.virt_type == 'kvm' else 'qemu'}", "libvirt-daemon-system", "libvirt-clients")
-
-
-def _libvirt() -> tuple[Daemon, ...]:
-    """Return the daemons of libvirt. That libvirtd answers says of virtlogd what there is to say."""
-    return (
-        Daemon("virtlogd", "services", (), ("/usr/sbin/virtlogd",)),
-        Daemon(
-            "libvirtd", "services", ("virtlogd",), ("/usr/sbin/libvirtd",), ready=Ready("libvirt", "qemu:///system")
-        ),
-    )
+    return Parts(("nova-compute-ironic",), files=(File(_DRIVER, driver),)), "rallyflow_fake.RallyflowFakeDriver", ()

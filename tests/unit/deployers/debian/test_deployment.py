@@ -76,6 +76,16 @@ def test_only_storage_servers_have_to_have_the_volume_group():
         check_volume_group(inputs, storage, [])
 
 
+def test_only_compute_servers_have_to_have_kvm_and_only_for_kvm():
+    inputs = DebianInputs(servers=SERVERS, roles=STORAGE_APART, driver="libvirt", virt_type="kvm")
+    controller, compute, _storage = lay_out(inputs.servers, inputs.roles).servers
+    check_kernel(inputs, controller, [])
+    check_kernel(inputs, compute, ["kvm"])
+    check_kernel(inputs.model_copy(update={"virt_type": "qemu"}), compute, [])
+    with pytest.raises(ServerUnfit, match="no /dev/kvm"):
+        check_kernel(inputs, compute, [])
+
+
 def test_a_deployment_is_there_when_all_servers_have_it(agents, context):
     _asked, deployments = agents
     deployments.update(ctl1="rf-test", ctl2="rf-test", compute="another")

@@ -44,6 +44,13 @@ def test_nothing_is_asked_of_apt_when_all_is_there(apt):
     assert apt == []
 
 
+def test_an_image_with_a_hypervisor_has_no_package_that_says_there_is_none():
+    assert "nova-compute-ironic" in expanded(["@openstack"])
+    for names in (["@openstack", "@openstack-libvirt"], ["@openstack-libvirt", "@openstack"]):
+        assert "nova-compute-ironic" not in expanded(names)
+        assert "nova-compute-kvm" in expanded(names)
+
+
 def test_the_sets_that_hold_what_is_missing_are_known():
     assert sets_with(["haproxy", "swift-proxy"]) == ("@openstack-controllers", "@openstack-swift")
     assert sets_with(["nginx"]) == ()

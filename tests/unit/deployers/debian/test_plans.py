@@ -112,7 +112,14 @@ def test_the_interfaces_of_each_datapath_are_taken_away_in_the_end():
     assert "del-dp" in " ".join(of["one"].undo[0])
     assert "ip link delete" in " ".join(of["two"].undo[0])
     assert load(dump(of["one"])).undo == of["one"].undo
-    assert plans(site())["one"].undo == ()
+
+
+def test_bridges_and_machines_are_taken_away_in_the_end_machines_first():
+    (bridges,) = plans(site())["one"].undo
+    assert "neutron-linuxbridge-cleanup" in bridges[-1]
+    machines, *after = plans(site(driver="libvirt"))["one"].undo
+    assert "qemu" in machines[-1]
+    assert after == [bridges]
 
 
 @pytest.mark.parametrize(

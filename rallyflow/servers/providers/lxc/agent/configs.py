@@ -25,6 +25,9 @@ MaxSessions 200
 ClientAliveInterval 15
 """
 
+# A node of its own: the host's would come with a group that has another number inside.
+_DEV_KVM = "sh -c 'test ! -c /dev/kvm || mknod -m 666 $LXC_ROOTFS_MOUNT/dev/kvm c 10 232 || :'"
+
 
 def lxc_config(server: Mapping[str, Any], lower: str, folder: Path) -> str:
     """Return the configuration of a container whose root file system is an overlay in its own mount namespace."""
@@ -38,6 +41,7 @@ def lxc_config(server: Mapping[str, Any], lower: str, folder: Path) -> str:
         f"lxc.mount.auto = proc:{rights} sys:{rights}{' cgroup:rw:force' if server['nesting'] else ''}",
         "lxc.mount.entry = tmpfs dev/shm tmpfs rw,nosuid,nodev,create=dir 0 0",
         "lxc.mount.entry = /dev/net/tun dev/net/tun none bind,optional,create=file 0 0",
+        f"lxc.hook.autodev = {_DEV_KVM}",
         "lxc.pty.max = 1024",
         "lxc.apparmor.profile = unconfined",
         "lxc.cap.drop = sys_module sys_time mac_admin mac_override",
