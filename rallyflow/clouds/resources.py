@@ -124,9 +124,16 @@ def _session(cloud: str) -> CloudSession:
 
 
 def _identities(session: CloudSession, kind: Kind, resource: Resource) -> list[str]:
-    if resource.external_id:
-        return [resource.external_id]
-    return _named(session, kind, resource.name)
+    """Return the ids of a resource; `id` or `description` in its detail tell it from others of the same name."""
+    known = resource.external_id or resource.detail.get("id")
+    if known:
+        return [str(known)]
+    described = resource.detail.get("description")
+    return [
+        entry[kind.id]
+        for entry in listed(session, kind)
+        if entry.get("name") == resource.name and described in (None, entry.get("description"))
+    ]
 
 
 def _named(session: CloudSession, kind: Kind, name: str) -> list[str]:

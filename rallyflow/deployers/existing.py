@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from rallyflow.clouds.base import Base, check_base, make_base
 from rallyflow.deployers.credentials import write_clouds_yaml
 from rallyflow.deployers.deployer import Deployer, DeployOutputs
 from rallyflow.deployers.probe import Probed, probe
@@ -23,16 +24,23 @@ class ExistingInputs(StepModel):
         default=None,
         description="The clouds.yaml; without it the places where openstacksdk looks are searched",
     )
+    base: Base | None = Field(
+        default=None,
+        description="An image, flavors and a network that it gets where it has none of these names, and that go with "
+        "the run; needs an admin",
+    )
 
 
 class Existing(Deployer[ExistingInputs]):
-    """Probes a cloud; makes nothing, removes nothing."""
+    """Probes a cloud; makes nothing but the base that was asked for, removes nothing else."""
 
     Inputs = ExistingInputs
     on_resume: ClassVar[OnResume] = OnResume.IDEMPOTENT
 
     def run(self, inputs: ExistingInputs, context: StepContext) -> Outcome[DeployOutputs]:
         """Authenticate, read the catalogue, and return the cloud."""
+        if inputs.base:
+            check_base(inputs.base)
         given = inputs.clouds_yaml.absolute() if inputs.clouds_yaml else None
         found = probe(inputs.cloud, given)
         context.log.info("the cloud %s answers at %s", inputs.cloud, found.auth_url)
@@ -40,7 +48,10 @@ class Existing(Deployer[ExistingInputs]):
         if clouds_yaml is None:  # the entry is nowhere but in the environment, which later steps don't read
             clouds_yaml = context.artifacts.absolute() / "clouds.yaml"
             write_clouds_yaml(clouds_yaml, inputs.cloud, found.entry)
-        return Outcome(DeployOutputs(cloud=_cloud(inputs.cloud, clouds_yaml, found)))
+        cloud = _cloud(inputs.cloud, clouds_yaml, found)
+        if inputs.base:
+            make_base(cloud, inputs.base, context)
+        return Outcome(DeployOutputs(cloud=cloud))
 
     def revive(self, outputs: DeployOutputs, context: StepContext) -> DeployOutputs | None:
         """Probe the cloud again; None when its entry is gone. Raises as `run` when it does not answer."""

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
+from rallyflow.clouds.base import check_base, make_base
 from rallyflow.deployers.credentials import write_clouds_yaml
-from rallyflow.deployers.debian.base import make_base
 from rallyflow.deployers.debian.deployment import Deployed, all_have, deploy
 from rallyflow.deployers.debian.ini import merge
 from rallyflow.deployers.debian.inputs import DebianInputs, deployment_folder
@@ -72,6 +72,7 @@ class Debian(Deployer[DebianInputs]):
 
 
 def _build(inputs: DebianInputs, context: StepContext) -> Outcome[DeployOutputs]:
+    check_base(inputs.base)
     passwords = _passwords(context)
     _keep(inputs, context)
     rows = _book(inputs, passwords, context)

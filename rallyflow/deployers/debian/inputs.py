@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from rallyflow.clouds.base import Base
 from rallyflow.deployers.debian.layout import Role
 from rallyflow.model.step import StepModel
 from rallyflow.model.values import Cloud, Servers
@@ -36,17 +37,6 @@ Configured = Literal[
     "rabbitmq",
 ]
 """What `config` can name: the services' main files, and those of what they stand on."""
-
-
-class Base(StepModel):
-    """What a fresh cloud gets, so that something can be booted in it."""
-
-    image: str = Field("cirros", description="Name of a public image of 4 KiB; empty: none")
-    flavors: tuple[str, ...] = Field(
-        ("m1.tiny", "m1.small"),
-        description="Names of flavors; each has twice the memory of the one before, from 64 MiB",
-    )
-    network: str = Field("public", description="Name of an external network with 203.0.113.0/24; empty: none")
 
 
 class Services(StepModel):

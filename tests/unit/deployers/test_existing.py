@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import http.server
 import threading
@@ -5,9 +6,12 @@ import threading
 import pytest
 import yaml
 
+from rallyflow.clouds.connection import sign_in
+from rallyflow.clouds.resources import OpenStackObjects
+from rallyflow.clouds.rest import Service
 from rallyflow.deployers.embedded import Embedded
 from rallyflow.deployers.existing import Existing
-from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, NotFound
+from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, InputsInvalid, NotFound
 
 LOCAL = {"name": "here", "host": "127.0.0.1", "connection": "local"}
 
@@ -102,3 +106,71 @@ def test_a_missing_entry_or_file_is_not_found(cloud, later, tmp_path):
         run(later, cloud="embedded", clouds_yaml=str(tmp_path / "nothing.yaml"))
     with pytest.raises(NotFound, match="'nothing'"):
         run(later, cloud="nothing")
+
+
+def names(cloud, service, path):
+    return {each["name"] for each in next(iter(sign_in(cloud).service(service).get(path).json().values()))}
+
+
+BASE = {"image": "tiny", "flavors": ["m1.tiny", "rf.one", "rf.two"], "network": "outside", "physical_network": "lab"}
+
+
+def test_a_base_is_made_where_it_is_not_there_and_goes_with_the_run(cloud, later, tmp_path):
+    (tmp_path / "disk.qcow2").write_bytes(b"QFI\xfb" * 300)
+    image = {"image_file": str(tmp_path / "disk.qcow2"), "disk_format": "qcow2"}
+    before = {path: names(cloud, *path) for path in (("image", "/images"), ("compute", "/flavors"))}
+    run(later, cloud="embedded", clouds_yaml=str(cloud.clouds_yaml), base=BASE | image)
+    (tiny,) = sign_in(cloud).service("image").get("/images?name=tiny").json()["images"]
+    assert (tiny["status"], tiny["size"], tiny["disk_format"]) == ("active", 1200, "qcow2")
+    assert {row.name for row in later.ledger.open()} == {"tiny", "rf.one", "rf.two", "outside"}
+    for row in reversed(later.ledger.open()):
+        OpenStackObjects().delete(row)
+    assert {path: names(cloud, *path) for path in before} == before
+    assert "outside" not in names(cloud, "network", "/networks")
+
+
+@pytest.mark.parametrize("told", ["created", "nothing"])
+def test_what_was_only_intended_is_told_from_what_others_have_under_that_name(cloud, later, monkeypatch, told):
+    def cut_off(_row, _external_id, **_more):
+        raise KeyboardInterrupt
+
+    if told == "nothing":
+        monkeypatch.setattr(later.ledger, "created", cut_off)
+    for part in ({"image": "tiny"}, {"flavors": ["rf.one"]}, {"network": "outside"}):
+        base = {"image": "", "flavors": [], "network": ""} | part
+        with contextlib.suppress(KeyboardInterrupt):
+            run(later, cloud="embedded", clouds_yaml=str(cloud.clouds_yaml), base=base)
+    image, network = sign_in(cloud).service("image"), sign_in(cloud).service("network")
+    their_image = image.post("/images", {"name": "tiny"}).json()["id"]
+    their_network = network.post("/networks", {"network": {"name": "outside"}}).json()["network"]["id"]
+    assert len(later.ledger.open()) == 3
+    for row in later.ledger.open():
+        OpenStackObjects().delete(row)
+    assert [each["id"] for each in image.get("/images?name=tiny").json()["images"]] == [their_image]
+    assert [each["id"] for each in network.get("/networks?name=outside").json()["networks"]] == [their_network]
+    assert "rf.one" not in names(cloud, "compute", "/flavors")
+
+
+def test_an_upload_that_was_cut_off_is_made_good(cloud, later, monkeypatch):
+    def cut_off(*_arguments):
+        raise KeyboardInterrupt
+
+    fields = {"cloud": "embedded", "clouds_yaml": str(cloud.clouds_yaml), "base": {"image": "tiny", "network": ""}}
+    with monkeypatch.context() as patch:
+        patch.setattr(Service, "upload", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            run(later, **fields)
+    run(later, **fields)
+    (tiny,) = sign_in(cloud).service("image").get("/images?name=tiny").json()["images"]
+    assert tiny["status"] == "active"
+    assert len(later.ledger.open()) == 1
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_an_image_file_that_is_not_there_is_said_before_anything_is_made(cloud, later, tmp_path, content):
+    if content is not None:
+        (tmp_path / "disk.img").write_bytes(content)
+    base = {"image": "tiny", "image_file": str(tmp_path / "disk.img")}
+    with pytest.raises(InputsInvalid, match="image_file"):
+        run(later, cloud="embedded", clouds_yaml=str(cloud.clouds_yaml), base=base)
+    assert later.ledger.open() == []
