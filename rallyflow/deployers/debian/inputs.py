@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -10,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from rallyflow.clouds.base import Base
 from rallyflow.deployers.debian.layout import Role
+from rallyflow.deployers.debian.site import PORTS
 from rallyflow.model.step import StepModel
 from rallyflow.model.values import Cloud, Servers
 from rallyflow.units import Duration
@@ -37,6 +39,12 @@ Configured = Literal[
     "rabbitmq",
 ]
 """What `config` can name: the services' main files, and those of what they stand on."""
+
+_SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "rabbitmq": ("DEFAULT",),
+    "uwsgi": tuple(name for name in PORTS if name != "swift-proxy"),
+}
+"""What has no other sections than these."""
 
 
 class Services(StepModel):
@@ -100,6 +108,31 @@ class DebianInputs(StepModel):
             raise ValueError(f"`{names}` can't change in a cloud that is there: only `config` can")
         return self
 
+    @model_validator(mode="after")
+    def _finds_its_objects(self) -> Self:
+        """Swift places objects by a secret of its deployment, which a clone does not have."""
+        if self.take_over and self.services.swift:
+            raise ValueError("`take_over` can't keep the objects of `swift`: make that cloud without a golden image")
+        return self
+
+    @field_validator("config", mode="after")
+    @classmethod
+    def _has_an_effect(cls, config: dict[Configured, ConfigOf]) -> dict[Configured, ConfigOf]:
+        for service, sections in config.items():
+            known = _SECTIONS.get(service)
+            unknown = [section for section in sections if known and section not in known]
+            if unknown:
+                hint = f"`{service}` has only {' and '.join(f'`{name}`' for name in known or ())}"
+                raise PydanticCustomError("unknown_section", f"there is no `{unknown[0]}` in it: {hint}")
+            for option, value in _options_of(sections):
+                if any("\n" in str(line) for line in (value if isinstance(value, tuple) else (value,))):
+                    raise PydanticCustomError(
+                        "several_lines", f"`{option}` has several lines; a list gives it several times"
+                    )
+        if "compute_driver" in config.get("nova", {}).get("DEFAULT", {}):
+            raise PydanticCustomError("driver", "`compute_driver` follows from `driver` of the step: set that")
+        return config
+
     @field_validator("roles", mode="after")
     @classmethod
     def _has_a_controller(cls, roles: dict[Role, int | tuple[str, ...]]) -> dict[Role, int | tuple[str, ...]]:
@@ -108,6 +141,10 @@ class DebianInputs(StepModel):
         if any(isinstance(value, int) and value < 0 for value in roles.values()):
             raise PydanticCustomError("negative_count", "a role is played by no fewer than 0 servers")
         return roles
+
+
+def _options_of(sections: ConfigOf) -> Iterator[tuple[str, Scalar | tuple[Scalar, ...]]]:
+    return (pair for options in sections.values() for pair in options.items())
 
 
 def deployment_folder(cloud: Cloud) -> Path:

@@ -13,7 +13,7 @@ from rallyflow.deployers.debian.services.cinder import cinder
 from rallyflow.deployers.debian.services.glance import glance
 from rallyflow.deployers.debian.services.infrastructure import infrastructure
 from rallyflow.deployers.debian.services.keystone import keystone
-from rallyflow.deployers.debian.services.neutron import neutron
+from rallyflow.deployers.debian.services.neutron import has_agent, neutron
 from rallyflow.deployers.debian.services.nova import discover, nova
 from rallyflow.deployers.debian.services.placement import placement
 from rallyflow.deployers.debian.site import Parts, Site
@@ -88,7 +88,11 @@ def parts_of(site: Site, server: Placed) -> Parts:
         parts += glance(site, server)
     if controller:
         parts += placement(site, server)
-    parts += nova(site, server) + neutron(site, server) + cinder(site, server)
+    if server.roles & {Role.CONTROLLER, Role.COMPUTE}:
+        parts += nova(site, server)
+    if controller or has_agent(server):
+        parts += neutron(site, server)
+    parts += cinder(site, server)
     if controller and heat.NAME in site.optional:
         parts += heat.heat(site, server)
     if first and swift.NAME in site.optional:

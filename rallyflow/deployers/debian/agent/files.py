@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import places
+from .events import AgentError
 from .plan import File, Folder
 
 _BEGIN, _END = "# rallyflow: begin", "# rallyflow: end"
@@ -54,13 +55,22 @@ def replace(path: Path, content: bytes, mode: int, owner: str = "root", group: s
 
 
 def put_back(paths: Iterable[str]) -> None:
-    """Remove files of ours; where there was another one before, that comes back."""
+    """Remove files of ours; where there was another one before, that comes back.
+
+    What is kept of that stays until all is done, so that this can be done again where it was cut off.
+    """
     for name in paths:
         path, original = places.of(name), _original(name)
         if original.exists():
-            original.rename(path) if _one_device(original, path.parent) else shutil.move(original, path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _copy(original, path.with_name(f".{path.name}.rallyflow"), path)
         else:
             path.unlink(missing_ok=True)
+
+
+def forget_originals() -> None:
+    """Remove what is kept of the files that were there before."""
+    shutil.rmtree(places.ORIGINALS, ignore_errors=True)
 
 
 def write_hosts(hosts: Mapping[str, str]) -> None:
@@ -89,20 +99,25 @@ def _keep_original(path: Path, name: str) -> None:
     ours = places.STAMPS / ("file-" + original.name)
     if path.exists() and not original.exists() and not ours.exists():
         original.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.copy2(path, original.with_suffix(".part"))
-        found = path.stat()
-        os.chown(original.with_suffix(".part"), found.st_uid, found.st_gid)
-        original.with_suffix(".part").rename(original)
+        _copy(path, original.with_suffix(".part"), original)
     places.STAMPS.mkdir(parents=True, exist_ok=True, mode=0o700)
     ours.touch()
 
 
-def _one_device(one: Path, other: Path) -> bool:
-    return one.stat().st_dev == other.stat().st_dev
+def _copy(source: Path, part: Path, target: Path) -> None:
+    """Copy a file with its owner and mode, in one piece."""
+    found = source.stat()
+    shutil.copy2(source, part)
+    os.chown(part, found.st_uid, found.st_gid)
+    part.chmod(found.st_mode & 0o7777)  # a change of the owner takes bits away
+    part.rename(target)
 
 
 def _own(path: Path, owner: str, group: str) -> None:
-    uid, gid = pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
+    try:
+        uid, gid = pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise AgentError(f"{path}: there is no user or group {error.args[0]}: is a package missing?") from error
     found = path.stat()
     if (found.st_uid, found.st_gid) != (uid, gid):
         os.chown(path, uid, gid)

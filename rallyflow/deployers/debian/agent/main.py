@@ -76,6 +76,7 @@ def _apply(text: str) -> None:
     """Bring this server to its plan."""
     plan = load(text)
     with _alone():
+        packages.let_start()
         _see_to_another(plan)
         _note(plan)
         _raise_limits()
@@ -91,6 +92,7 @@ def _remove(text: str) -> None:
     """Stop a deployment's daemons, remove its data, and put the files back that were there before."""
     wanted = json.loads(text)
     with _alone():
+        packages.let_start()
         manifest = _manifest()
         if manifest.get("deployment") != wanted["deployment"]:
             say("removed", found=False)
@@ -100,9 +102,10 @@ def _remove(text: str) -> None:
             call(command, timeout=_UNDO_PATIENCE)
         files.write_hosts({})
         files.put_back(manifest["files"])
-        for folder in (places.DATA, places.STAMPS, places.ORIGINALS, places.LOGS):
+        for folder in (places.DATA, places.STAMPS, places.LOGS):
             shutil.rmtree(folder, ignore_errors=True)
         places.MANIFEST.unlink(missing_ok=True)
+        files.forget_originals()
     say("removed", found=True)
 
 
@@ -126,6 +129,8 @@ def _see_to_another(plan: Plan) -> None:
 def _note(plan: Plan) -> None:
     """Book what a removal has to know, before anything of it is made."""
     before = _manifest()
+    if not before:  # a removal may have been cut off after its last word
+        files.forget_originals()
     paths = [*before.get("files", ()), *(file.path for file in plan.files)]
     for folder, mode in ((places.STATE, 0o711), (places.DATA, 0o711), (places.STAMPS, 0o700), (places.LOGS, 0o755)):
         folder.mkdir(parents=True, exist_ok=True)

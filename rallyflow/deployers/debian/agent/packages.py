@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import places
+from . import files, places
 from .events import AgentError, call
 
 _QUIET = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -51,20 +51,30 @@ def _can_get(missing: Sequence[str], env: dict[str, str]) -> bool:
 @contextmanager
 def _nothing_starts() -> Iterator[None]:
     """Forbid packages to start services; what the server had to say about that before holds again afterwards."""
-    policy = places.of("/usr/sbin/policy-rc.d")
-    if policy.exists() and policy.read_text() != _POLICY:
-        kept = policy.with_suffix(".rallyflow")
+    let_start()
+    policy, kept = _policies()
+    if policy.exists():
         policy.rename(kept)
-    else:
-        kept = policy.with_suffix(".rallyflow")
-    policy.write_text(_POLICY)
-    policy.chmod(0o755)
+    files.replace(policy, _POLICY.encode(), 0o755)
     try:
         yield
     finally:
-        policy.unlink(missing_ok=True)
-        if kept.exists():
-            kept.rename(policy)
+        let_start()
+
+
+def let_start() -> None:
+    """Let services start as the server had it before: an installation that was killed has left them forbidden."""
+    policy, kept = _policies()
+    if policy.exists() and policy.read_text(errors="replace") == _POLICY:
+        policy.unlink()
+    if kept.exists() and not policy.exists():
+        kept.rename(policy)
+
+
+def _policies() -> tuple[Path, Path]:
+    """Return the file that says whether services may start, and where the server's own is kept meanwhile."""
+    policy = places.of("/usr/sbin/policy-rc.d")
+    return policy, policy.with_suffix(".rallyflow")
 
 
 def stop_units(units: Sequence[str], timeout: float) -> None:

@@ -226,6 +226,22 @@ def test_a_removal_puts_back_what_was_there(server, plan):
     assert "rallyflow" not in (server.root / "etc/hosts").read_text()
 
 
+def test_a_removal_that_was_cut_off_puts_back_the_same_again(server, plan):
+    own, in_the_way = server.root / "etc/web.conf", server.root / "etc/other.conf"
+    own.write_text("the package's own\n")
+    server.apply(plan)
+    in_the_way.unlink()
+    in_the_way.mkdir()  # the removal comes to web.conf, and not beyond this
+    assert server.run("remove", json.dumps({"deployment": plan.deployment}))[0] != 0
+    in_the_way.rmdir()
+    assert server.run("remove", json.dumps({"deployment": plan.deployment}))[0] == 0
+    assert own.read_text() == "the package's own\n"
+    own.write_text("another one\n")
+    server.apply(plan)
+    server.run("remove", json.dumps({"deployment": plan.deployment}))
+    assert own.read_text() == "another one\n"
+
+
 def test_daemons_that_are_not_wanted_any_more_end(server, plan):
     server.apply(plan)
     server.apply(replace(plan, units=tuple(unit for unit in plan.units if unit.name != "idle")))

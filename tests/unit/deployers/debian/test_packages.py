@@ -55,3 +55,17 @@ def test_the_sets_that_hold_what_is_missing_are_known():
     assert sets_with(["haproxy", "swift-proxy"]) == ("@openstack-controllers", "@openstack-swift")
     assert sets_with(["nginx"]) == ()
     assert set(expanded(["@openstack-heat"])) == set(SETS["openstack-heat"])
+
+
+@pytest.mark.usefixtures("apt")
+def test_an_installation_that_is_killed_leaves_no_service_forbidden_once_the_agent_runs_again(tmp_path):
+    policy = tmp_path / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 104\n")
+    cut_off = packages._nothing_starts()
+    cut_off.__enter__()
+    assert "exit 101" in policy.read_text()
+    packages.let_start()
+    assert policy.read_text() == "#!/bin/sh\nexit 104\n"
+    assert [path.name for path in policy.parent.iterdir()] == ["policy-rc.d"]
+    packages.let_start()  # there is nothing to be done
+    assert "exit 104" in policy.read_text()

@@ -322,3 +322,15 @@ def test_tables_of_older_packages_are_upgraded_without_making_a_second_cell():
     assert any("create_cell" in command for command in tables.commands)
     assert not any("cell_v2" in command for command in tables.upgrade)
     assert set(tables.upgrade) < set(tables.commands)
+
+
+@pytest.mark.parametrize("role", [Role.COMPUTE, Role.NETWORK, Role.STORAGE])
+@pytest.mark.parametrize(
+    "options", [{}, {"driver": "libvirt", "network_driver": "openvswitch", "volume_driver": "lvm"}]
+)
+def test_whoever_owns_a_file_of_a_server_comes_with_its_packages(role, options):
+    """The packages of OpenStack make a user each, which no other package does."""
+    plan = plans(site(roles={Role.CONTROLLER: ("ctl",), role: ("one",)}, **options))["one"]
+    users = {each.owner for each in plan.folders} | {each.group for each in plan.files}
+    for user in users & {"nova", "neutron", "cinder", "glance", "keystone", "placement"}:
+        assert [name for name in plan.packages if name.startswith(f"{user}-")], user
