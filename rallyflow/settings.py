@@ -20,7 +20,8 @@ def cache() -> Path:
     given = os.environ.get(CACHE)
     if given:
         return Path(given).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rallyflow"
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "rallyflow"  # a relative one counts for nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,10 @@ def test_three_containers_answer_know_each_other_and_go_with_their_run(cli, left
     assert sorted(row["kind"] for row in rows) == ["lxc.network", *["lxc.server"] * 3]
     assert {row["state"] for row in rows} == {"created"}
     assert len(leftovers(cli.home)) > 10  # they are really there, and the check would find them
+    (bridge,) = [row["external_id"] for row in rows if row["kind"] == "lxc.network"]
+    assert (
+        Path(f"/sys/class/net/{bridge}/addr_assign_type").read_text().strip() == "3"
+    )  # set, and so it does not change
     for server in servers_of(cli).values():
         assert Path(server["key_file"]).stat().st_mode & 0o777 == 0o600
     assert "PRIVATE KEY" not in "".join(map(str, cli.query("SELECT body FROM event")))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from rallyflow import settings
-from rallyflow.errors import ContainerFailed, ImageNotBuilt, ImageUnknown, TransientError
+from rallyflow.errors import ContainerFailed, HostUnfit, ImageNotBuilt, ImageUnknown, SudoRefused, TransientError
 from rallyflow.hints import did_you_mean
 from rallyflow.model.values import Server
 from rallyflow.servers.machine import Machine, Order
@@ -27,8 +28,12 @@ Chain = Sequence[Mapping[str, Any]]
 
 
 def folder_on(server: Server) -> str:
-    """Return where a host keeps its images."""
-    return str(settings.cache() / "images") if server.connection == "local" else REMOTE
+    """Return where a host keeps its images; on this machine in the user's cache, which stays the user's."""
+    if server.connection != "local":
+        return REMOTE
+    with suppress(OSError):  # what can't be made here can't be used either, and that says why
+        settings.cache().mkdir(parents=True, exist_ok=True)
+    return str(settings.cache() / "images")
 
 
 def agent_of(machine: Machine, log: Callable[[str], None] = lambda _line: None) -> Agent:
@@ -57,24 +62,31 @@ def provide(agent: Agent, recipes: Sequence[Recipe]) -> Chain:
 
 
 def is_here(digest: str) -> bool:
-    """Whether this machine has an image, which can then be copied to others."""
+    """Whether this machine has an image, which can then be copied to others; not where it can't have any."""
     with Machine(THIS_MACHINE) as machine:
-        here = agent_of(machine)
-        return here.call("layers.find", images=here.images, digest=digest) is not None
+        return bool(_chain_here(agent_of(machine), digest))
 
 
 def copy(agent: Agent, image: str) -> bool:
     """Copy an image, by name or digest, from this machine to a host, unless it is not here; returns whether it is."""
     with Machine(THIS_MACHINE, stopped=agent.machine.stopped) as machine:
         here = agent_of(machine)
-        digest = here.call("layers.named", images=here.images).get(image, image)
-        chain = here.call("layers.find", images=here.images, digest=digest)
-        for about in reversed(chain or ()):
+        chain = _chain_here(here, image)
+        for about in reversed(chain):
             if agent.call("layers.find", images=agent.images, digest=about["digest"]) is None:
                 _copy_layer(here, agent, about)
-        if chain and image != digest:
-            agent.call("layers.name", images=agent.images, word=image, digest=digest)
+        if chain and image != chain[0]["digest"]:
+            agent.call("layers.name", images=agent.images, word=image, digest=chain[0]["digest"])
         return bool(chain)
+
+
+def _chain_here(here: Agent, image: str) -> Chain:
+    """Return the layers of an image of this machine, by name or digest; none where we may not have containers."""
+    try:
+        digest = here.call("layers.named", images=here.images).get(image, image)
+        return here.call("layers.find", images=here.images, digest=digest) or []
+    except (SudoRefused, HostUnfit):
+        return []
 
 
 def _build(agent: Agent, recipe: Recipe) -> None:

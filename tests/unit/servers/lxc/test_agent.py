@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from rallyflow.servers.providers.lxc.agent import building, configs, firewall, golden, host, layers, needs, sources
+from rallyflow.servers.providers.lxc.agent import (
+    building,
+    configs,
+    containers,
+    firewall,
+    golden,
+    host,
+    layers,
+    needs,
+    sources,
+)
 from rallyflow.servers.providers.lxc.agent.trouble import HostError
 
 DEB822 = """
@@ -128,6 +138,29 @@ def test_limits_are_written_as_the_version_of_the_control_groups_has_them(cgroup
     second = config(memory=1 << 30, cpus=1.5)
     assert "lxc.cgroup2.memory.max = 1073741824" in second
     assert "lxc.cgroup2.cpu.max = 150000 100000" in second
+    assert not [line for line in second if "swap" in line]
+    cgroups("some.slice/memory.swap.max")
+    assert "lxc.cgroup2.memory.swap.max = 0" in config(memory=1 << 30)
+
+
+def test_a_group_with_processes_of_its_own_can_limit_nothing_unless_it_is_the_root_or_passes_on(cgroups):
+    cgroups("cgroup.controllers", "cgroup.procs")
+    assert not configs.lacks_controller("memory", "")  # the root
+    cgroups("cgroup.type")
+    assert configs.lacks_controller("memory", "")
+    cgroups("cgroup.subtree_control")
+    assert not configs.lacks_controller("memory", "")
+
+
+def test_a_threaded_group_whose_processes_can_not_be_read_has_none(tmp_path, monkeypatch):
+    (tmp_path / "cgroup.procs").write_text("12\n13\n")
+    assert containers._members(tmp_path) == [12, 13]
+
+    def refuse(_file):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(host, "text_of", refuse)
+    assert containers._members(tmp_path) == []
 
 
 @pytest.mark.parametrize("limit", [{"memory": 1 << 30}, {"cpus": 1.0}])
@@ -152,7 +185,7 @@ def test_private_files_of_a_container_are_private():
     assert files["etc/ssh/ssh_host_ed25519_key"] == 0o600
     assert files["root/.ssh/authorized_keys"] == 0o600
     assert files["usr/sbin/rallyflow-init"] == 0o755
-    assert set(configs.OWN_FILES) <= set(files)
+    assert set(configs.OWN_FILES) - set(files) == {"etc/machine-id", "var/lib/dbus/machine-id"}  # systemd makes them
 
 
 def test_the_table_of_a_network_is_its_own_and_carries_its_tag():

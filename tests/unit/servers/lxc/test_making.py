@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from rallyflow.errors import ContainerFailed, NetworkTaken
+from rallyflow.errors import ContainerFailed, NetworkTaken, SudoRefused
 from rallyflow.model.ids import RunId, Tag
 from rallyflow.model.values import Server
-from rallyflow.servers.providers.lxc import keys
+from rallyflow.servers.providers.lxc import images, keys
 from rallyflow.servers.providers.lxc.hosts import Ready
 from rallyflow.servers.providers.lxc.inputs import LxcInputs
 from rallyflow.servers.providers.lxc.making import Making
@@ -50,7 +50,7 @@ class Host:
     is_local = False
 
     def __init__(self, book: Book, server: Server, taken: tuple[str, ...] = (), broken: tuple[str, ...] = ()) -> None:
-        self.machine = SimpleNamespace(server=server, whose=f"server {server.name}")
+        self.machine = SimpleNamespace(server=server, whose=f"server {server.name}", stopped=lambda: False)
         self.book, self.taken, self.broken = book, taken, broken
         self.network: dict[str, Any] | None = None
 
@@ -172,3 +172,12 @@ def test_a_second_making_books_nothing_twice_and_keeps_the_network(made):
     assert len(book.rows) == rows
     assert host.network["cidr"] == cidr
     assert host.servers[0]["authorized_key"] == login
+
+
+def test_where_this_machine_may_have_no_containers_other_hosts_get_nothing_from_it(monkeypatch):
+    def refuse(_do, **_given):
+        raise SudoRefused("server this machine: no sudo")
+
+    monkeypatch.setattr(images, "agent_of", lambda _machine: SimpleNamespace(call=refuse, images="/images"))
+    assert images.is_here("0123456789") is False
+    assert images.copy(Host(Book(), Server(name="far", host="192.0.2.1")), "golden") is False

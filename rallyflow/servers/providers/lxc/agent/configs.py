@@ -75,7 +75,7 @@ def _limits(server: Mapping[str, Any]) -> list[str]:
     if server["memory"]:
         _need("memory", "memory.limit_in_bytes", "memory")
         if is_unified():
-            wanted += [f"cgroup2.memory.max = {server['memory']}", "cgroup2.memory.swap.max = 0"]
+            wanted += [f"cgroup2.memory.max = {server['memory']}", *_no_swap()]
         else:
             wanted += [f"cgroup.memory.limit_in_bytes = {server['memory']}"]
             if (CGROUPS / "memory" / "memory.memsw.limit_in_bytes").exists():
@@ -100,8 +100,20 @@ def is_unified() -> bool:
 def lacks_controller(controller: str, file: str) -> bool:
     """Whether the host can't limit something: by the controller of version 2, or the file of version 1."""
     if is_unified():
-        return controller not in host.text_of(CGROUPS / "cgroup.controllers").split()
+        return controller not in host.text_of(CGROUPS / "cgroup.controllers").split() or not _can_pass_on(controller)
     return not (CGROUPS / controller / file).exists()
+
+
+def _can_pass_on(controller: str) -> bool:
+    """Whether groups can be made below ours: not from one that is not the root and has processes of its own."""
+    if controller in host.text_of(CGROUPS / "cgroup.subtree_control").split():
+        return True
+    return not (CGROUPS / "cgroup.type").exists() or not host.text_of(CGROUPS / "cgroup.procs").strip()
+
+
+def _no_swap() -> list[str]:
+    """Return the limit that keeps a container from swapping, where the kernel counts that."""
+    return ["cgroup2.memory.swap.max = 0"] if any(CGROUPS.glob("*/memory.swap.max")) else []
 
 
 def _need(controller: str, file: str, key: str) -> None:
@@ -131,6 +143,8 @@ def files(server: Mapping[str, Any], keys: Mapping[str, str]) -> list[tuple[str,
 OWN_FILES = (
     "etc/hostname",
     "etc/hosts",
+    "etc/machine-id",
+    "var/lib/dbus/machine-id",
     "etc/resolv.conf",
     "root/.ssh/authorized_keys",
     _HOST_KEY,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -88,6 +89,9 @@ def _each(names: Sequence[str], work: Callable[[int, int], Mapping[str, Any]]) -
                 return work(at, lock)
         except HostError as error:
             return {"error": {"what": error.what, "hint": error.hint, "kind": error.kind}}
+        except subprocess.TimeoutExpired as error:
+            what = f"{error.cmd[0]} took longer than {error.timeout:.0f}s"
+            return {"error": {"what": what, "hint": "is the host overloaded?", "kind": "transient"}}
         except OSError as error:
             return {"error": {"what": str(error), "hint": "", "kind": "permanent"}}
 
@@ -165,15 +169,23 @@ def _end_processes(name: str) -> None:
     deadline = time.monotonic() + 20
     while folders := _groups(name):
         for folder in folders:
-            for process in host.text_of(folder / "cgroup.procs").split():
+            for process in _members(folder):
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(process), signal.SIGKILL)
+                    os.kill(process, signal.SIGKILL)
             with contextlib.suppress(OSError):  # something in it is still about to end
                 folder.rmdir()
         if time.monotonic() > deadline:
             raise HostError(f"the processes of {name} do not end", hint=f"see {folders[0]}", kind="transient")
         if _groups(name):
             time.sleep(0.02)
+
+
+def _members(folder: Path) -> list[int]:
+    """Return the processes in a control group; of a threaded one, which can't be asked, none: one above has them."""
+    try:
+        return [int(process) for process in host.text_of(folder / "cgroup.procs").split()]
+    except OSError:
+        return []
 
 
 def _groups(name: str) -> list[Path]:

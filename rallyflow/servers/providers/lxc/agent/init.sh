@@ -6,6 +6,12 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 find /run -xdev ! -type d -delete 2>/dev/null
 mkdir -p /run/sshd /run/lock
 
+# With cgroups of version 2 alone, a group that has processes can't have groups with limits below it: containers in
+# this one want such. LXC takes away just this name to find out where it may make groups.
+if [ -w /sys/fs/cgroup/cgroup.subtree_control ]; then
+  mkdir -p /sys/fs/cgroup/init.scope && echo 1 >/sys/fs/cgroup/init.scope/cgroup.procs
+fi
+
 end() {
   trap '' TERM INT
   kill -s TERM -- -1 2>/dev/null

@@ -7,6 +7,7 @@ and known to whoever looks for addresses that are free.
 from __future__ import annotations
 
 import ipaddress
+import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -89,7 +90,7 @@ def records() -> Iterator[dict[str, Any]]:
 
 def _is_network(destination: str) -> bool:
     try:
-        return ipaddress.IPv4Network(destination, strict=False).prefixlen > 0
+        return ipaddress.IPv4Network(destination, strict=False).prefixlen > 1  # a VPN halves the default route
     except ValueError:
         return False
 
@@ -104,13 +105,21 @@ def _check_free(cidr: str) -> None:
 def _apply(network: dict[str, Any]) -> dict[str, Any]:
     bridge = network["bridge"]
     if not host.has_link(bridge):
-        host.run("ip", "link", "add", bridge, "type", "bridge", "forward_delay", "0")
+        host.run("ip", "link", "add", bridge, "address", _hardware(), "type", "bridge", "forward_delay", "0")
     prefix = ipaddress.IPv4Network(network["cidr"]).prefixlen
     host.run("ip", "address", "replace", f"{network['address']}/{prefix}", "dev", bridge)
     mtu = _join(network) if network["vxlan"] else 1500
     host.run("ip", "link", "set", bridge, "mtu", mtu, "up")
     firewall.apply(network)
     return {**network, "mtu": mtu}
+
+
+def _hardware() -> str:
+    """Return a hardware address for a bridge, which would else have that of one of its ports, and change with them.
+
+    Containers would go on sending to the one that it had. It is random: bridges that are joined must not share one.
+    """
+    return "02:" + secrets.token_bytes(5).hex(":")
 
 
 def _join(network: Mapping[str, Any]) -> int:
