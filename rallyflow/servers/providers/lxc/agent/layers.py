@@ -38,7 +38,8 @@ def lower(images: str, digest: str) -> str:
         return ""
     chain = find(images, digest)
     if chain is None:
-        raise HostError(f"the image {digest} is not on this host, or a layer of it is missing", kind="missing")
+        what = f"the image {digest} is not on this host any more, or a layer of it is missing"
+        raise HostError(what, hint="another attempt has it made again", kind="transient")  # it was there a moment ago
     return stacked(images, [each["digest"] for each in chain])
 
 
