@@ -134,11 +134,11 @@ def _under_way(marks: Path) -> list[str]:
     """Return the tests that began and did not end, as JUnit calls them."""
     began: dict[str, None] = {}
     ended: set[str] = set()
-    for line in marks.read_text(encoding="utf-8").splitlines() if marks.is_file() else ():
+    for line in marks.read_text(encoding="utf-8").split("\n") if marks.is_file() else ():
         word, _, test = line.partition(" ")
         if word == rallyflow_marks.ENDED:
             ended.add(test)
-        else:
+        elif word == rallyflow_marks.BEGAN:
             began[test] = None
     return [_junit_name(test) for test in began if test not in ended]
 

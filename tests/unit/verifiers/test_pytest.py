@@ -99,6 +99,16 @@ def test_a_test_that_hangs_while_it_is_set_up_or_torn_down_has_no_result_either(
     assert states(rows) == {**BEFORE, "test_it": "errored"}
 
 
+def test_a_test_that_hangs_is_named_as_junit_names_it(context, tmp_path, rows):
+    thing = """
+class TestIt:
+    @pytest.mark.parametrize("word", ["a/b.py::c[\u2028]"])
+    def test_that(self, word): hang()
+"""
+    run(context, tmp_path, thing, "-k", "test_that")
+    assert states(rows) == {"TestIt.test_that[a/b.py::c[\\u2028]]": "errored"}
+
+
 def test_the_first_test_may_be_the_one_that_hangs(context, tmp_path, rows):
     thing = "@pytest.fixture\ndef thing(): hang()\ndef test_it(thing): pass\n"
     run(context, tmp_path, thing, "-k", "test_it")
