@@ -7,6 +7,7 @@ prefix, so that it is found and removed whatever happens.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,15 +55,19 @@ def authenticate(subject: Subject) -> None:
 def refuse_wrong_password(subject: Subject) -> None:
     """Keystone answers 401 to a wrong password."""
     from keystoneauth1.exceptions import Unauthorized
-    from keystoneauth1.identity import v3
+    from keystoneauth1.identity import Password
     from keystoneauth1.session import Session
+
+    from rallyflow.clouds.session import HttpSession
 
     auth = subject.connection.config.config["auth"]
     if "username" not in auth or "user_domain_name" not in auth:
         raise NotHere("clouds.yaml signs in without a user name")
     names = {name: auth[name] for name in ("auth_url", "username", "user_domain_name")}
+    wrong = Password(**names, password=os.urandom(12).hex())
+    verify, cert = subject.connection.config.get_requests_verify_args()
     try:
-        Session(auth=v3.Password(**names, password=os.urandom(12).hex())).get_token()
+        Session(auth=wrong, session=HttpSession(), verify=verify, cert=cert).get_token()
     except Unauthorized:
         return
     raise Unfit("a wrong password was accepted")
@@ -143,11 +148,11 @@ def _image(subject: Subject) -> Any:
     images = [
         image
         for image in subject.connection.image.images(status="active")
-        if subject.image in ("", image.name) and not image.name.startswith(subject.prefix)
+        if subject.image in ("", image.name) and not (image.name or "").startswith(subject.prefix)
     ]
     if not images:
         raise NotHere(f"there is no active image {subject.image}".rstrip())
-    return min(images, key=lambda image: image.size or 0)
+    return min(images, key=lambda image: image.size or math.inf)  # a snapshot of a volume has no size
 
 
 def _flavor(subject: Subject) -> Any:

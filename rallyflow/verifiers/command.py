@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Self
+from typing import Annotated, BinaryIO, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from rallyflow.errors import NotFound, VerifierBroke
@@ -21,18 +21,32 @@ from rallyflow.verifiers.children import Command, Ended, Limits, lines_of, run
 from rallyflow.verifiers.formats import read_results
 from rallyflow.verifiers.forms import Listed, Seconds
 from rallyflow.verifiers.lists import Reasons, ReasonsOrFile, all_judged, judged, reasons_of
+from rallyflow.verifiers.output import OutputLog
 from rallyflow.verifiers.subunit import read_subunit
 from rallyflow.verifiers.surroundings import surroundings
 from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
 
 _STDOUT = "-"
 _NAMED_LINES = 3
+_LONGEST_DAMAGE = 200  # characters
+
+
+def _checked_glob(pattern: str) -> str:
+    """Refuse what pathlib can't look for: no name at all, and `**` as a part of one."""
+    path = Path(pattern)
+    if not path.name or any("**" in part and part != "**" for part in path.parts):
+        raise PydanticCustomError("rallyflow_glob", "'{pattern}' names no file", {"pattern": pattern})
+    return pattern
+
+
+Glob = Annotated[str, AfterValidator(_checked_glob)]
+"""The path of a file, or a pattern of such paths."""
 
 
 class Result(StepModel):
     """Where the results are."""
 
-    junit: Listed[str] = Field((), description="Files with JUnit, below `cwd`; with `*` and `**` for many")
+    junit: Listed[Glob] = Field((), description="Files with JUnit, seen from `cwd`; with `*` and `**` for many")
     subunit: str = Field("", description="A file with subunit, seen from `cwd`; `-` is what the command prints")
 
     @model_validator(mode="after")
@@ -74,12 +88,16 @@ class CommandStep(Verifier[CommandInputs]):
         stream = Stream(expected, context)
         read = stream.read if inputs.result.subunit == _STDOUT else stream.log
         limits = Limits(inputs.timeout, polite=signal.SIGINT, grace=10.0, stop=context.stop)
-        ended = run(command, read, lambda line: context.log.info("%s", line), limits)
+        ended = run(command, read, stream.output.line, limits)
         cases = stream.cases
         for path in _files(inputs):
             if before.get(path) != _stamp(path):
                 cases += read_results(path, "junit" if inputs.result.junit else "auto")
-        return concluded(all_judged(cases, expected, context.log), ended, stream.last, context)
+        found = concluded(all_judged(cases, expected, context.log), ended, stream.last, context)
+        if not stream.damage or ended.cut:
+            return found
+        reason = f"{found.reason}; the stream of results is damaged: {stream.damage[:_LONGEST_DAMAGE]}"
+        return replace(found, state=StepState.FAILED, reason=reason)
 
 
 class Stream:
@@ -88,6 +106,8 @@ class Stream:
     def __init__(self, expected: Reasons, context: StepContext) -> None:
         self.cases: list[Case] = []
         self.last: list[str] = []
+        self.damage = ""  # what can't be read of it
+        self.output = OutputLog(context.log)
         self._expected = expected
         self._context = context
 
@@ -95,13 +115,14 @@ class Stream:
         """Take it for subunit."""
         heard = read_subunit(source, self._ended)
         self.last = heard.noise.strip().splitlines()[-_NAMED_LINES:]
+        self.damage = heard.damage
         if heard.damage:
             self._context.log.warning("the stream of results is damaged: %s", heard.damage)
 
     def log(self, source: BinaryIO) -> None:
         """Take it for lines."""
         for line in lines_of(source):
-            self._context.log.info("%s", line)
+            self.output.line(line)
             self.last = [*self.last, line][-_NAMED_LINES:]
 
     def _ended(self, case: Case) -> None:
@@ -146,8 +167,14 @@ def _files(inputs: CommandInputs) -> list[Path]:
         raise NotFound(f"there is no folder {base}", hint="`cwd` names it")
     if inputs.result.subunit:
         return [] if inputs.result.subunit == _STDOUT else [base / inputs.result.subunit]
-    found = {path for pattern in inputs.result.junit for path in base.glob(pattern)}
+    found = {path for pattern in inputs.result.junit for path in _matching(pattern, base)}
     return sorted(found)
+
+
+def _matching(pattern: str, base: Path) -> Iterator[Path]:
+    """Give the files that a pattern means, which may begin at the root; pathlib itself takes only relative ones."""
+    path = Path(pattern)
+    return Path(path.anchor).glob(str(path.relative_to(path.anchor))) if path.is_absolute() else base.glob(pattern)
 
 
 def _stamps(paths: Sequence[Path]) -> dict[Path, tuple[int, int] | None]:

@@ -14,6 +14,8 @@ from rallyflow.verifiers.case import LONGEST_MESSAGE, Case, CaseState, bounded, 
 
 LARGEST = 200_000_000
 """Bytes of a file that are read."""
+NAMELESS = "(no name)"
+"""What a test is called that has no name."""
 _DEEPEST = 50  # elements inside each other
 _BAD = ("failure", "error")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -69,7 +71,7 @@ class _Bounded:
 
 
 def _case(element: Element, stack: Sequence[Element]) -> Case:
-    name = ".".join(part for part in (element.get("classname", ""), element.get("name", "")) if part) or "(no name)"
+    name = ".".join(part for part in (element.get("classname", ""), element.get("name", "")) if part) or NAMELESS
     suite = next((each for each in reversed(stack) if _tag(each) == "testsuite"), None)
     state, message, detail = _verdict(element)
     return Case(

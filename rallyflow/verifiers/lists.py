@@ -1,6 +1,7 @@
 """Which tests run: patterns, lists to load, to skip and to expect failures of. Pure, but for reading the files named.
 
-A pattern is `set=NAME` or a regular expression that is looked for anywhere in a test's name.
+A pattern is `set=NAME` or a regular expression that is looked for anywhere in a test's name. Where tests get reasons, a
+dotted name (`package.Class.test`) is no expression: it means that test, class or module, and none whose name is longer.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from rallyflow.verifiers.case import Case, CaseState, split_tags
 _LONGEST_FILE = 10_000_000  # bytes
 _SET = "set="
 _SHOWN = 5
+_DOTTED = re.compile(r"\w+(\.\w+)+")
 API = ("compute", "identity", "image", "network", "object_storage", "volume")
 
 
@@ -45,25 +47,29 @@ class Reasons:
     """Tests by name or pattern, with the reason why they are skipped, or expected to fail."""
 
     exact: Mapping[str, str] = field(default_factory=dict)
-    patterns: Sequence[tuple[re.Pattern[str], str]] = ()
+    patterns: Mapping[str, re.Pattern[str]] = field(default_factory=dict)  # those keys that are no name with tags
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> Reasons:
         """Return them from a mapping; a key is a test's name, or a regular expression."""
         exact = {split_tags(key)[0]: reason for key, reason in given.items()}
-        patterns = [(re.compile(key), reason) for key, reason in given.items() if not split_tags(key)[1]]
-        return cls(exact, patterns)
+        return cls(exact, {key: _expression(key) for key in given if not split_tags(key)[1]})
 
     def for_test(self, name: str) -> str | None:
         """Return the reason that a test has; None when it is in no way named."""
         if name in self.exact:
             return self.exact[name]
-        return next((reason for pattern, reason in self.patterns if pattern.search(name)), None)
+        return next((self.exact[key] for key, pattern in self.patterns.items() if pattern.search(name)), None)
 
     def without_tests(self, names: Collection[str]) -> list[str]:
         """Return the names and patterns that are about none of some tests."""
-        about = {pattern.pattern for pattern, _ in self.patterns if any(pattern.search(name) for name in names)}
+        about = {key for key, pattern in self.patterns.items() if any(map(pattern.search, names))}
         return [key for key in self.exact if key not in about and key not in names]
+
+
+def _expression(key: str) -> re.Pattern[str]:
+    """Return what a key without tags matches: a dotted name no part of a longer word, else what it says itself."""
+    return re.compile(rf"(?<![\w-]){re.escape(key)}(?![\w-])" if _DOTTED.fullmatch(key) else key)
 
 
 @dataclass(frozen=True, slots=True)

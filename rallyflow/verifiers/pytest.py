@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from pydantic import Field
 
-from rallyflow.errors import NotFound
+from rallyflow.errors import NotFound, ResultsUnreadable
 from rallyflow.model.states import StepState
 from rallyflow.model.step import OnResume, Outcome, Progress, StepContext, StepModel
 from rallyflow.model.values import Cloud, Servers
-from rallyflow.verifiers.case import Case, CaseState, totals
-from rallyflow.verifiers.children import Command, Limits, lines_of, run
+from rallyflow.verifiers.case import Case, CaseState, bounded, totals
+from rallyflow.verifiers.children import Command, Ended, Limits, lines_of, run
 from rallyflow.verifiers.command import Stream, concluded
 from rallyflow.verifiers.environment import Environment, Interrupted, environment
 from rallyflow.verifiers.formats import read_results
 from rallyflow.verifiers.forms import Listed, Seconds
-from rallyflow.verifiers.lists import Reasons, ReasonsOrFile, all_judged, reasons_of
+from rallyflow.verifiers.inside import rallyflow_marks
+from rallyflow.verifiers.junit import NAMELESS
+from rallyflow.verifiers.lists import ReasonsOrFile, all_judged, reasons_of
 from rallyflow.verifiers.surroundings import surroundings
 from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
 
@@ -68,14 +70,16 @@ class PytestStep(Verifier[PytestInputs]):
             return Outcome(outputs, StepState.INTERRUPTED, "stopped before the first test")
         folder = context.artifacts.absolute()
         result = folder / f"junit-{context.attempt}.xml"
-        env = surroundings(inputs.cloud, inputs.servers, folder, context) | inputs.env
+        marks = folder / f"marks-{context.attempt}.txt"
+        marks.unlink(missing_ok=True)
+        env = _with_marks(surroundings(inputs.cloud, inputs.servers, folder, context) | inputs.env, marks)
         command = Command(_words(inputs, made, result, env), context.directory, None, env)
         stream = _Lines(expected, context)
         limits = Limits(inputs.timeout, polite=signal.SIGINT, grace=30.0, stop=context.stop)
-        ended = run(command, stream.log, lambda line: context.log.info("%s", line), limits)
-        cases = read_results(result, "junit") if result.is_file() and ended.code != _NOTHING else []
+        ended = run(command, stream.log, stream.output.line, limits)
+        cases = _written(result, ended, context) if result.is_file() and ended.code != _NOTHING else []
         if ended.cut:
-            cases = _without_the_last(cases, len(stream.ended))
+            cases = _cut_short(cases, marks)
         versions = {name: version for name, version in made.packages.items() if name.startswith("pytest")}
         return concluded(all_judged(cases, expected, context.log), ended, stream.last, context, versions)
 
@@ -85,7 +89,8 @@ _NOTHING = 5
 
 
 def _words(inputs: PytestInputs, made: Environment, result: Path, env: dict[str, str]) -> list[str]:
-    fixed = ["--verbose", "--color=no", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={result}"]
+    fixed = ["--verbose", "--color=no", "--tb=short", f"--junitxml={result}"]
+    fixed += ["-p", "no:cacheprovider", "-p", rallyflow_marks.__name__.rpartition(".")[2]]
     hosts: list[str] = []
     if inputs.servers and any(TESTINFRA in each for each in inputs.requirements):
         names = [f"{'ssh' if each.connection == 'ssh' else 'local'}://{each.name}" for each in inputs.servers]
@@ -93,23 +98,64 @@ def _words(inputs: PytestInputs, made: Environment, result: Path, env: dict[str,
     return [made.program("python"), "-m", "pytest", *fixed, *hosts, *inputs.args, *map(str, inputs.paths)]
 
 
-def _without_the_last(cases: Sequence[Case], ended: int) -> list[Case]:
-    """Return the tests of a run that was cut short: pytest writes the one that was under way as if it had passed."""
+def _with_marks(env: Mapping[str, str], marks: Path) -> dict[str, str]:
+    """Return an environment in which pytest finds our plugin, and that the file to write to."""
+    folders = [str(Path(rallyflow_marks.__file__).parent), env.get("PYTHONPATH", "")]
+    return {**env, "PYTHONPATH": os.pathsep.join(filter(None, folders)), rallyflow_marks.VARIABLE: str(marks)}
+
+
+def _written(result: Path, ended: Ended, context: StepContext) -> list[Case]:
+    """Return the tests in a file; that of a run that was cut short may be empty, or torn."""
+    try:
+        return read_results(result, "junit")
+    except ResultsUnreadable as error:
+        if not ended.cut:
+            raise
+        context.log.warning("%s", error)
+        return []
+
+
+def _cut_short(cases: Sequence[Case], marks: Path) -> list[Case]:
+    """Return the tests of a run that was cut short, with those that were under way as errored.
+
+    What has no name is one of them, of which pytest has written that much.
+    """
     why = "it began, and never ended: the time was over, or the run was stopped"
-    return [*cases[:ended], *(replace(case, state=CaseState.ERRORED, message=why) for case in cases[ended:])]
+    under_way = {name: Case(name, CaseState.ERRORED, message=why) for name in _under_way(marks)}
+    named = [case for case in cases if case.name != NAMELESS]
+    return [_without_end(case, under_way.pop(case.name, None)) for case in named] + list(under_way.values())
+
+
+def _without_end(case: Case, under_way: Case | None) -> Case:
+    return case if under_way is None or case.state is not CaseState.PASSED else under_way
+
+
+def _under_way(marks: Path) -> list[str]:
+    """Return the tests that began and did not end, as JUnit calls them."""
+    began: dict[str, None] = {}
+    ended: set[str] = set()
+    for line in marks.read_text(encoding="utf-8").split("\n") if marks.is_file() else ():
+        word, _, test = line.partition(" ")
+        if word == rallyflow_marks.ENDED:
+            ended.add(test)
+        elif word == rallyflow_marks.BEGAN:
+            began[test] = None
+    return [_junit_name(test) for test in began if test not in ended]
+
+
+def _junit_name(nodeid: str) -> str:
+    """Return what JUnit makes of `folder/test_it.py::TestIt::test_that[x]`: `folder.test_it.TestIt.test_that[x]`."""
+    path, bracket, rest = nodeid.partition("[")
+    file, *names = path.split("::")
+    return bounded(".".join([file.removesuffix(".py").replace("/", "."), *names]) + bracket + rest)
 
 
 class _Lines(Stream):
-    """What pytest prints: lines for the log, of which some say which test has ended, and how far it is."""
-
-    def __init__(self, expected: Reasons, context: StepContext) -> None:
-        super().__init__(expected, context)
-        self.ended: set[str] = set()
+    """What pytest prints: lines for the log, of which some say how far it is."""
 
     def log(self, source: BinaryIO) -> None:
         for line in lines_of(source):
-            self._context.log.info("%s", line)
+            self.output.line(line)
             self.last = [*self.last, line][-3:] if line else self.last
             if found := _PROGRESS.match(line):
-                self.ended.add(found[1])
                 self._context.report(Progress(float(found[3]), 100, found[1]))

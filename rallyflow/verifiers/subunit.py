@@ -89,7 +89,7 @@ def read_subunit_v1(source: BinaryIO, ended: Callable[[Case], None]) -> Heard:
     decorated.startTestRun()
     try:
         ProtocolTestCase(source, passthrough=_Drain(listener)).run(decorated)
-    except (ValueError, OverflowError) as error:  # such as a time that is none
+    except (AttributeError, IndexError, TypeError, ValueError, OverflowError) as error:  # such as a time that is none
         listener.heard.damage = f"{type(error).__name__}: {error}"
     listener.close()
     return listener.heard

@@ -11,7 +11,7 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 RUNNER = """
-import sys, time
+import io, sys, time
 from datetime import datetime, timezone
 from subunit.v2 import StreamResultToBytes
 
@@ -19,6 +19,11 @@ out = StreamResultToBytes(sys.stdout.buffer)
 now = lambda: datetime.now(timezone.utc)
 for word in sys.argv[1:]:
     name, _, status = word.partition("=")
+    if status == "cut":
+        packet = io.BytesIO()
+        StreamResultToBytes(packet).status(test_id=name, test_status="inprogress", timestamp=now())
+        sys.stdout.buffer.write(packet.getvalue()[:9])
+        break
     out.status(test_id=name, test_status="inprogress", timestamp=now())
     sys.stdout.flush()
     if status == "hang":
@@ -130,6 +135,13 @@ def test_a_runner_that_dies_leaves_its_test_without_a_result(cli, runner):
     assert listed(cli)["suite.b"]["state"] == "errored"
 
 
+def test_a_stream_that_is_cut_off_has_not_succeeded_whatever_its_command_says(cli, runner):
+    done = cli.run("apply", workflow(cli, runner(a="success", b="cut")))
+    assert done.returncode == 5
+    assert "1 of 1 tests passed; the stream of results is damaged: Short read" in done.stderr
+    assert listed(cli)["suite.a"]["state"] == "passed"
+
+
 def test_a_command_without_results_could_not_be_done(cli):
     done = cli.run("apply", workflow(cli, "'echo nothing here >&2; exit 3'"))
     assert done.returncode == 4
@@ -186,6 +198,37 @@ steps:
     done = cli.run("apply", cli.workflow(text.replace("[cp, made.xml, out.xml]", "'true'")))
     assert done.returncode == 4
     assert "without results" in done.stderr
+
+
+def test_junit_may_be_written_anywhere(cli, tmp_path_factory):
+    made = tmp_path_factory.mktemp("elsewhere") / "deep" / "out.xml"
+    text = f"""\
+rallyflow: 1
+name: checks
+steps:
+  tests:
+    uses: verify/command
+    with:
+      run: {json.dumps(f"mkdir -p {made.parent}; echo '{JUNIT.format('')}' > {made}")}
+      result: {{junit: {made.parents[1]}/**/*.xml}}
+"""
+    assert cli.run("apply", cli.workflow(text)).returncode == 0
+    assert list(listed(cli)) == ["x.a"]
+
+
+@pytest.mark.parametrize("pattern", ["", ".", "/", "results/**.xml"])
+def test_a_pattern_that_can_be_no_file_is_an_error_of_the_file(cli, pattern):
+    text = f"""\
+rallyflow: 1
+name: checks
+steps:
+  tests:
+    uses: verify/command
+    with: {{run: "true", result: {{junit: ["{pattern}"]}}}}
+"""
+    done = cli.run("validate", cli.workflow(text))
+    assert done.returncode == 3
+    assert f"'{pattern}' names no file" in done.stderr
 
 
 def test_results_of_others_are_imported_as_a_run(cli, tmp_path):

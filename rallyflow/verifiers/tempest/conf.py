@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,10 +71,13 @@ def compose(facts: Facts, account: Account, refs: Refs, *, prefix: str, folder: 
 
 
 def merged(sections: Sections, overrides: Mapping[str, Mapping[str, object]]) -> Sections:
-    """Return sections with those of the user over them, option by option."""
+    """Return sections with those of the user over them, option by option; None takes an option away."""
     result = {name: dict(options) for name, options in sections.items()}
     for name, options in overrides.items():
-        result.setdefault(name, {}).update({option: _text(value) for option, value in options.items()})
+        mine = result.setdefault(name, {})
+        mine.update({option: _text(value) for option, value in options.items() if value is not None})
+        for option in [option for option, value in options.items() if value is None]:
+            mine.pop(option, None)
     return result
 
 
@@ -121,13 +125,18 @@ def _identity(facts: Facts, account: Account) -> dict[str, object]:
     trust: dict[str, object] = {"ca_certificates_file": facts.verify} if isinstance(facts.verify, str) else {}
     return {
         "auth_version": "v3",
-        "uri_v3": facts.auth_url,
+        "uri_v3": _v3(facts.auth_url),
         "region": facts.region,
         "v3_endpoint_type": facts.interface,
         "disable_ssl_certificate_validation": facts.verify is False,
         **own,
         **trust,
     }
+
+
+def _v3(auth_url: str) -> str:
+    """Return the address of Keystone's version 3, to which Tempest adds nothing, unlike most clients."""
+    return f"{re.sub(r'/v[0-9.]+$', '', auth_url.rstrip('/'))}/v3"
 
 
 def _compute(facts: Facts, refs: Refs) -> dict[str, object]:
@@ -168,7 +177,8 @@ def _image_features(facts: Facts) -> dict[str, object]:
 
 
 def _network(facts: Facts) -> dict[str, object]:
-    external = next((network for network in facts.networks if network.external), None)
+    outside = [network for network in facts.networks if network.external]
+    external = next((network for network in outside if network.subnets), outside[0] if outside else None)
     if not facts.has("network"):
         return {}
     found: dict[str, object] = {"region": facts.region, "endpoint_type": facts.interface}

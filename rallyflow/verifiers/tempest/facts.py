@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,18 +15,21 @@ if TYPE_CHECKING:
     from rallyflow.model.values import Cloud
 
 T = TypeVar("T")
+_GIB = 1 << 30
 SERVICES = ("identity", "image", "compute", "network", "block-storage", "object-store")
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that is active and public."""
+    """An image that is active; an admin sees also those that belong to other projects alone."""
 
     id: str
     name: str
-    size: int  # bytes
+    size: int  # bytes; 0 for the snapshot of a server on a volume
     min_ram: int = 0  # MB
-    min_disk: int = 0  # GB
+    min_disk: int = 0  # GB: what it asks for, and at least what it takes
+    public: bool = True
+    owner: str = ""  # the id of a project
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Facts:
     interface: str = "public"
     verify: bool | str = True  # a path: the authority to trust
     simulated: bool = False
+    project: str = ""  # the id of ours
     services: frozenset[str] = frozenset()
     images: tuple[Image, ...] = ()
     flavors: tuple[Flavor, ...] = ()
@@ -125,6 +130,7 @@ def _gather(cloud: Cloud, connection: Connection) -> Facts:
         interface=connection.config.get_interface() or "public",
         verify=verify,
         simulated=cloud.simulated,
+        project=connection.current_project_id or "",
         services=services,
         images=ask("image", "its images", lambda: map(_image, connection.image.images(status="active"))),
         flavors=ask("compute", "its flavors", lambda: map(_flavor, compute.flavors(is_public=True))),
@@ -173,7 +179,16 @@ def _asked(what: str, question: Callable[[], Iterable[T]]) -> tuple[T, ...]:
 
 
 def _image(image: Any) -> Image:
-    return Image(image.id, image.name or "", image.size or 0, image.min_ram or 0, image.min_disk or 0)
+    taken = math.ceil(max(image.size or 0, image.virtual_size or 0) / _GIB)
+    return Image(
+        image.id,
+        image.name or "",
+        image.size or 0,
+        min_ram=image.min_ram or 0,
+        min_disk=max(image.min_disk or 0, taken),
+        public=image.visibility == "public",
+        owner=image.owner_id or "",
+    )
 
 
 def _flavor(flavor: Any) -> Flavor:

@@ -53,11 +53,15 @@ class TempestInputs(StepModel):
     )
     config: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description="Options of tempest.conf over those that are found: section to option to value",
+        description="Options of tempest.conf over those that are found: section to option to value; null removes one",
     )
-    image: str = Field("", description="Name or id of the image to boot; default: the smallest")
+    image: str = Field("", description="Name or id of the image to boot; default: the smallest public one")
     image_alt: str = Field("", description="Name or id of the image that tests change to; default: the next one")
-    flavor: str = Field("", description="Name or id of the flavor to boot with; default: the one with the least memory")
+    flavor: str = Field(
+        "",
+        description="Name or id of the flavor to boot with; default: that with the least memory whose disk has room "
+        "for the images",
+    )
     flavor_alt: str = Field("", description="Name or id of the flavor that tests resize to; default: the next one")
     network: str = Field("", description="A network that all tests share; default: one is made for each project")
     create: bool = Field(True, description="Make images and flavors that are missing, and remove them afterwards")

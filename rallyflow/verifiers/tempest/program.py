@@ -17,6 +17,7 @@ from rallyflow.verifiers.case import Case, CaseState
 from rallyflow.verifiers.children import Command, Ended, Limits, clean_environment, run
 from rallyflow.verifiers.environment import Environment
 from rallyflow.verifiers.lists import Listed
+from rallyflow.verifiers.output import OutputLog
 from rallyflow.verifiers.subunit import read_subunit
 from rallyflow.verifiers.workplace import Workplace
 
@@ -49,22 +50,26 @@ class Tempest:
         self._folder = folder
         self._workplace = workplace
         self._mask = Mask(workplace.secrets)
+        self._output = OutputLog(workplace.log)
 
-    def list_tests(self, stop_at: float | None) -> list[Listed]:
-        """Return all tests that this Tempest and its plugins have. Raises VerifierBroke."""
+    def list_tests(self, stop_at: float | None) -> tuple[list[Listed], str]:
+        """Return all tests that this Tempest and its plugins have, and why listing was cut short, if it was.
+
+        Raises VerifierBroke.
+        """
         self._workplace.report(Progress(note="listing the tests"))
         self._prepare()
         output = bytearray()
         ended = self._call(["--list-tests"], lambda source: output.extend(source.read()), None, stop_at)
         if ended.cut:
-            return []
+            return [], ended.cut
         lines = output.decode(errors="replace").splitlines()
         found = [Listed.of(line) for line in lines if _TEST.match(line)]
         if ended.code or not found:
             raise VerifierBroke(
                 f"tempest can't list its tests: {_last(ended, lines)}", hint="the step's log has all that it printed"
             )
-        return found
+        return found, ""
 
     def run(
         self, tests: Sequence[Listed], options: Options, ended: Callable[[Case], None], begun: Callable[[str], None]
@@ -130,7 +135,7 @@ class Tempest:
         return clean_environment(PATH=binaries, HOME=str(self._folder), **more)
 
     def _say(self, line: str) -> None:
-        self._workplace.log.info("tempest: %s", self._mask.text(line))
+        self._output.line(f"tempest: {self._mask.text(line)}")
 
 
 def _ignore(_data: bytes) -> None:

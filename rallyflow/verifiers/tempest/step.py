@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from rallyflow.clouds.connection import sign_in
-from rallyflow.errors import RallyflowError
+from rallyflow.errors import RallyflowError, VerifierBroke
 from rallyflow.masking import Mask
 from rallyflow.model.secret import Secret
 from rallyflow.model.states import StepState
 from rallyflow.model.step import OnResume, Outcome, Progress, StepContext
 from rallyflow.servers.private import write_private
 from rallyflow.verifiers.booking import outcome
-from rallyflow.verifiers.case import Case, CaseState, totals
+from rallyflow.verifiers.case import Case, CaseState, split_tags, totals
 from rallyflow.verifiers.earlier import failed_of
 from rallyflow.verifiers.environment import Environment, Interrupted
 from rallyflow.verifiers.lists import (
@@ -84,7 +84,7 @@ class _Lists:
             load = read_names(inputs.load_list) if isinstance(inputs.load_list, Path) else inputs.load_list
         if inputs.failed_of is not None:
             failed = failed_of(inputs.failed_of, context.history)
-            load = failed if load is None else failed & set(load)
+            load = failed if load is None else failed & {split_tags(name)[0] for name in load}
         return cls(load, reasons_of(inputs.skip), reasons_of(inputs.xfail))
 
     def select(self, tests: Sequence[Listed], inputs: TempestInputs, log: Logger) -> Selection:
@@ -104,9 +104,9 @@ def _verify(inputs: TempestInputs, context: StepContext, made: Environment, list
     account = _configure(inputs, context, folder)
     context = replace(context, secrets=(*context.secrets, Secret(account.password)))
     tempest = Tempest(made, folder, context)
-    tests = tempest.list_tests(deadline)
-    if not tests:
-        return _nothing(context)
+    tests, cut = tempest.list_tests(deadline)
+    if cut:
+        return _nothing(context) if cut == "stop" else outcome([], context, cut=cut)
     chosen = lists.select(tests, inputs, context.log)
     context.log.info("%d of %d tests run, %d are skipped", len(chosen.run), len(tests), len(chosen.skipped))
     options = Options(inputs.concurrency, deadline, inputs.test_timeout)
@@ -130,7 +130,11 @@ def _run(
         if not failed or cut:
             break
         watch.restart(len(failed), number)
-        heard = tempest.run(failed, options, watch.ended, watch.begun)
+        try:
+            heard = tempest.run(failed, options, watch.ended, watch.begun)
+        except VerifierBroke as error:
+            watch.gave_up(error)
+            break
         cut = heard.ended.cut
         cases = merged(cases, completed(failed, heard.cases, cut), cut)
     return cases, cut
@@ -165,6 +169,10 @@ class _Watch:
         self._context.log.info("%d tests failed; running them again, for time %d", total, number)
         self._total, self._again = total, f"run again ({number}): "
         self._counts.clear()
+
+    def gave_up(self, error: RallyflowError) -> None:
+        """Say that tests could not run again, so that what they gave before counts."""
+        self._context.log.warning("they do not run again, and stay as they were: %s", self._mask.text(str(error)))
 
     def _tell(self, name: str) -> None:
         bad = sum(count for state, count in self._counts.items() if state.bad)

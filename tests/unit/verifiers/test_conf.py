@@ -87,6 +87,37 @@ def test_what_the_user_says_is_over_what_was_found():
     assert sections["compute"]["min_microversion"] == "2.1"
 
 
+def test_null_takes_an_option_away():
+    sections = compose(FAKE, ACCOUNT, REFS, prefix="p", folder=Path("/w"))
+    changed = merged(sections, {"compute": {"flavor_ref_alt": None, "unknown": None}, "own": {"off": None}})
+    assert "flavor_ref_alt" not in changed["compute"]
+    assert (changed["own"], "unknown" in changed["compute"]) == ({}, False)
+    assert sections["compute"]["flavor_ref_alt"] == "f2"
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("http://cloud/identity", "http://cloud/identity/v3"),
+        ("http://cloud:5000/", "http://cloud:5000/v3"),
+        ("http://cloud:5000/v3/", "http://cloud:5000/v3"),
+        ("http://cloud:5000/v2.0", "http://cloud:5000/v3"),
+        ("http://v3/keystone", "http://v3/keystone/v3"),
+    ],
+)
+def test_the_address_of_keystone_names_its_version(given, written):
+    sections = compose(replace(BARE, auth_url=given), ACCOUNT, REFS, prefix="p", folder=Path("/w"))
+    assert sections["identity"]["uri_v3"] == written
+
+
+def test_the_external_network_is_one_that_has_addresses():
+    bare, public = Network("n0", "bare", external=True), Network("n1", "public", external=True, subnets=1)
+    shared = Network("n2", "shared", shared=True, subnets=1)
+    for networks, expected in (((bare, shared, public), "n1"), ((shared, bare), "n0"), ((shared,), None)):
+        sections = compose(replace(REAL, networks=networks), ACCOUNT, REFS, prefix="p", folder=Path("/w"))
+        assert sections["network"].get("public_network_id") == expected
+
+
 def test_a_password_is_written_as_oslo_reads_it_and_shown_nowhere():
     assert read(conf("real"))["auth"]["admin_password"] == "p$$ss%w"
     assert "p$ss" not in repr(ACCOUNT)

@@ -91,6 +91,30 @@ def test_skipped_tests_keep_their_reasons():
 
 
 @pytest.mark.parametrize(
+    ("key", "test", "named"),
+    [
+        ("a.C.test_create", "a.C.test_create", True),
+        ("a.C.test_create", "a.C.test_create_with_ipv6", False),
+        ("a.C.test_create", "a.C.test_create(ipv6)", True),
+        ("a.C.test_create", "a.C.test_create[ipv6]", True),
+        ("a.C", "a.C.test_create", True),
+        ("a.C", "a.C2.test_create", False),
+        ("a.C", "extra.C.test_create", False),
+        ("b.C", "a.b.C.test_create", True),
+        ("a.C", "tearDownClass (a.C)", True),
+        ("pkg.TestA", "example.org/pkg.TestA/sub", True),
+        ("create", "a.C.test_create_with_ipv6", True),
+        (r"a\.C\.test_create", "a.C.test_create_with_ipv6", True),
+        ("test_create.*ipv6", "a.C.test_create_with_ipv6", True),
+    ],
+)
+def test_a_dotted_name_means_what_is_so_named_and_a_pattern_all_that_it_is_found_in(key, test, named):
+    reasons = Reasons.of({key: "bug 1"})
+    assert reasons.for_test(test) == ("bug 1" if named else None)
+    assert reasons.without_tests([test]) == ([] if named else [key])
+
+
+@pytest.mark.parametrize(
     ("state", "becomes"),
     [("failed", "xfail"), ("passed", "uxsuccess"), ("skipped", "skipped"), ("errored", "errored")],
 )

@@ -167,9 +167,22 @@ def test_a_stream_of_version_1_with_a_time_that_is_none_is_damaged(tmp_path, tim
         read_results(file)
 
 
+def test_a_stream_of_version_1_that_ends_a_test_that_never_began_is_damaged_and_no_crash(tmp_path):
+    file = tmp_path / "old"
+    file.write_text("test: a\nsuccess: a\nuxsuccess: f\n")
+    with pytest.raises(ResultsUnreadable, match="damaged after 1 tests"):
+        read_results(file)
+
+
 _WORDS = [
     "test: a",
     "success: a",
+    "success: b",
+    "uxsuccess: a [",
+    "uxsuccess: b",
+    "skip: b",
+    "xfail: b",
+    "progress: ",
     "failure: a [",
     "]",
     "time: ",

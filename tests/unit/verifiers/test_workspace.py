@@ -176,6 +176,36 @@ def test_what_tests_boot_is_the_smallest_or_what_is_named(cloud):
             choose(facts, TempestInputs(cloud=cloud, create=False, **wrong), session, PREFIX)
 
 
+def test_the_cloud_shows_an_admin_whose_its_images_are(cloud):
+    glance = sign_in(cloud).service("image")
+    wanted = {"name": "mine", "disk_format": "raw", "container_format": "bare", "visibility": "private", "min_ram": 70}
+    made = glance.post("/images", wanted).json()
+    try:
+        glance.upload(f"/images/{made['id']}/file", io.BytesIO(b"x"), 1)
+        facts = gather(cloud)
+        mine, cirros = (next(each for each in facts.images if each.name == name) for name in ("mine", "cirros"))
+        assert (mine.public, mine.owner, facts.project) == (False, made["owner"], made["owner"])
+        assert (mine.min_ram, mine.min_disk) == (70, 1)
+        assert cirros.public
+    finally:
+        glance.delete(f"/images/{made['id']}")
+
+
+def test_a_flavor_that_the_images_fit_in_is_made_and_removed(cloud, row):
+    facts = gather(cloud)
+    (cirros,) = (image for image in facts.images if image.name == "cirros")
+    greedy = replace(facts, images=(replace(cirros, min_ram=9000, min_disk=100),))
+    try:
+        refs = choose(greedy, TempestInputs(cloud=cloud), sign_in(cloud), PREFIX)
+        made = {flavor.id: flavor for flavor in gather(cloud).flavors}
+        assert [(made[ref].ram, made[ref].disk) for ref in (refs.flavor, refs.flavor_alt)] == [
+            (9000, 100),
+            (18000, 100),
+        ]
+    finally:
+        TempestWorkspaces().delete(row)
+
+
 def test_what_is_missing_is_made_and_removed(cloud, row):
     before = names(cloud)
     facts = replace(gather(cloud), images=(), flavors=())

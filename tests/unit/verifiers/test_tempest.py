@@ -1,0 +1,99 @@
+"""verify/tempest with a program in Tempest's place that speaks as it does; the real one is for tests/e2e."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import replace
+
+import pytest
+
+from rallyflow.model.secret import Secret
+from rallyflow.model.values import Cloud
+from rallyflow.verifiers.environment import Environment
+from rallyflow.verifiers.tempest import step
+from rallyflow.verifiers.tempest.conf import Account
+from rallyflow.verifiers.tempest.inputs import TempestInputs
+
+ID = "id-6b0d7a5e-7f3c-4d0f-9f7b-3f2d0a1b2c3d"
+PROGRAM = """#!{python}
+import pathlib, sys, time
+from subunit.v2 import StreamResultToBytes
+
+here = pathlib.Path(__file__).parent
+if "--list-tests" in sys.argv:
+    if (here / "slow").exists():
+        time.sleep(600)
+    print("m.C.test_a[{ID},smoke]", "m.C.test_b[{ID},smoke]", sep="\\n")
+    sys.exit(0)
+if (here / "ran").exists():
+    sys.exit("no space left on device")
+(here / "ran").touch()
+out = StreamResultToBytes(sys.stdout.buffer)
+for name in pathlib.Path(sys.argv[sys.argv.index("--load-list") + 1]).read_text().split():
+    out.status(test_id=name, test_status="inprogress")
+    out.status(test_id=name, test_status="fail" if "test_b" in name else "success")
+"""
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """An environment with that program, and nothing that asks a cloud."""
+    path = tmp_path / "environment"
+    (path / "lib" / "python3" / "site-packages" / "tempest").mkdir(parents=True)
+    (path / "bin").mkdir()
+    for name, text in (("tempest", PROGRAM.format(python=sys.executable, ID=ID)), ("stestr", "#!/bin/sh\n")):
+        (path / "bin" / name).write_text(text)
+        (path / "bin" / name).chmod(0o755)
+    monkeypatch.setattr(step, "_configure", lambda *_: Account("u", "secret-word"))
+    return Environment(path, {"tempest": "47.0.0"})
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    """The tests that a verification has booked."""
+    found = []
+    monkeypatch.setattr("rallyflow.verifiers.booking.book", lambda cases, _context: found.extend(cases))
+    return found
+
+
+def verify(made, context, **more):
+    cloud = Cloud(name="c", kind="existing", clouds_yaml=made.path / "clouds.yaml", auth_url="http://c")
+    inputs = TempestInputs(cloud=cloud, **more)
+    return step._verify(inputs, replace(context, secrets=(Secret("other"),)), made, step._Lists.read(inputs, context))
+
+
+def test_a_time_that_is_over_while_tests_are_listed_is_a_failure(made, context, rows):
+    (made.path / "bin" / "slow").touch()
+    done = verify(made, context, timeout=0.5)
+    assert (done.state, rows) == ("failed", [])
+    assert done.reason.startswith("ended by its timeout")
+
+
+def test_a_wish_to_stop_while_tests_are_listed_is_none(made, context, rows):
+    (made.path / "bin" / "slow").touch()
+    context.stop.set()
+    done = verify(made, context)
+    assert (done.state, done.reason, rows) == ("interrupted", "stopped before the first test", [])
+
+
+def test_a_rerun_that_does_not_get_going_leaves_the_first_results(made, context, rows, caplog):
+    caplog.set_level(logging.WARNING)
+    done = verify(made, context, rerun_failed=2)
+    assert done.state == "failed"
+    assert {case.name: (case.state.value, case.attempts) for case in rows} == {
+        "m.C.test_a": ("passed", 1),
+        "m.C.test_b": ("failed", 1),
+    }
+    assert [text for text in caplog.messages if "no space left" in text and "stay as they were" in text]
+
+
+@pytest.mark.parametrize("name", ["m.C.test_b", f"m.C.test_b[{ID},smoke]"])
+def test_what_failed_earlier_is_found_in_a_list_to_load_with_tags_and_without(
+    made, context, rows, monkeypatch, tmp_path, name
+):
+    monkeypatch.setattr(step, "failed_of", lambda *_: {"m.C.test_b", "m.C.test_other"})
+    load = tmp_path / "load"
+    load.write_text(f"m.C.test_a\n{name}\n")
+    verify(made, context, failed_of="20261126-030000-abcde", load_list=load)
+    assert [case.name for case in rows] == ["m.C.test_b"]
