@@ -122,7 +122,7 @@ class DebianInputs(StepModel):
             known = _SECTIONS.get(service)
             unknown = [section for section in sections if known and section not in known]
             if unknown:
-                hint = f"`{service}` has only {' and '.join(f'`{name}`' for name in known or ())}"
+                hint = f"`{service}` has only {', '.join(known or ())}"
                 raise PydanticCustomError("unknown_section", f"there is no `{unknown[0]}` in it: {hint}")
             for option, value in _options_of(sections):
                 if any("\n" in str(line) for line in (value if isinstance(value, tuple) else (value,))):
