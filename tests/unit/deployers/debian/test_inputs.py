@@ -14,7 +14,7 @@ SERVER = {"name": "aio", "host": "10.0.0.1"}
     ("fields", "said"),
     [
         ({"config": {"rabbitmq": {"rabbit": {"heartbeat": 60}}}}, "there is no `rabbit` in it"),
-        ({"config": {"uwsgi": {"nova": {"processes": 4}}}}, "there is no `nova` in it: `uwsgi` has only keystone, glance-api"),
+        ({"config": {"uwsgi": {"nova": {"processes": 4}}}}, "no `nova` in it: `uwsgi` has only keystone, glance-api"),
         ({"config": {"nova": {"DEFAULT": {"compute_driver": "fake.FakeDriver"}}}}, "follows from `driver`"),
         ({"config": {"nova": {"DEFAULT": {"debug": "true\nmy_ip = 10.0.0.9"}}}}, "`debug` has several lines"),
         ({"config": {"nova": {"DEFAULT": {"enabled_apis": ["one", "two\nthree"]}}}}, "`enabled_apis` has several"),
