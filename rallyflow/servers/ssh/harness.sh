@@ -62,6 +62,10 @@ open_pipe() {
   rm -r "$folder"
 }
 
+# Says on an output that the command's own is over, if need be until there is room: a command may have left it one that
+# does not wait.
+say_end() { until echo "$mark ends" || [ -n "$ended" ]; do nap; done 2>/dev/null; }
+
 session=$(command -v setsid) || session=
 inner='text=$RALLYFLOW_TEXT; unset RALLYFLOW_TEXT; eval "$text"'
 open_pipe
@@ -77,4 +81,6 @@ if [ -n "$ended" ]; then
   end_all
   code=143
 fi
+say_end
+say_end >&2
 exit "$code"
