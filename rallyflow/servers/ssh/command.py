@@ -73,7 +73,7 @@ class Command:
     @property
     def begun(self) -> bool:
         """Whether the command has begun on the server."""
-        return self._opening.is_over()
+        return self._opening.has_begun()
 
     @property
     def ended(self) -> bool:
@@ -130,6 +130,8 @@ class Command:
             self._turn()
 
     def _refusal(self) -> Exception:
+        if self._opening.has_begun():
+            return self._lost()
         code, said = self._wire.code(), self._opening.greeting
         if code is None or code < 0:
             return NotBegunError()
@@ -146,10 +148,11 @@ class Command:
         self._linger()
         code = self._wire.code()
         if code is None or code < 0 or not self._has_said_all():
-            raise ServerLost(
-                f"{self._whose}: the connection ended while the command ran", hint="is the server still up?"
-            )
+            raise self._lost()
         return code
+
+    def _lost(self) -> ServerLost:
+        return ServerLost(f"{self._whose}: the connection ended while the command ran", hint="is the server still up?")
 
     def _linger(self) -> None:
         """Take what else is under way; something that was left behind may hold the outputs open for ever."""

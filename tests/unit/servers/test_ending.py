@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from rallyflow.errors import CommandTimedOut, ServerLost
 from rallyflow.servers.machine import Machine, Order
 from rallyflow.servers.ssh import command as commands
-from rallyflow.servers.ssh.command import Command, Limits
+from rallyflow.servers.ssh.command import Command, Limits, NotBegunError
 from rallyflow.servers.ssh.ending import Ending
 from rallyflow.servers.ssh.harness import Harness
 
@@ -135,6 +135,15 @@ def test_a_killed_harness_is_not_waited_for(monkeypatch, harness):
     with pytest.raises(ServerLost):
         run_over(wire, monkeypatch, harness)
     assert wire.now < 2
+
+
+@pytest.mark.parametrize("stream", [0, 1])
+def test_a_command_that_was_cut_off_when_one_output_had_begun_is_not_run_again(monkeypatch, harness, stream):
+    wire = LateWire(-1, [(0, stream, harness.begins)], ends_after=0)
+    with pytest.raises(ServerLost, match="while the command ran"):
+        run_over(wire, monkeypatch, harness)
+    with pytest.raises(NotBegunError):
+        run_over(LateWire(-1, [], ends_after=0), monkeypatch, harness)
 
 
 class SlowProxy:
