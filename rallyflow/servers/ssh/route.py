@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rallyflow.model.values import Hop, Server
 from rallyflow.servers.ssh.border import connecting, quiet
-from rallyflow.servers.ssh.hostkeys import compare, known_keys
+from rallyflow.servers.ssh.knownhosts import compare, known_keys
 from rallyflow.servers.ssh.login import log_in
 from rallyflow.servers.ssh.patience import Patience
 from rallyflow.servers.ssh.places import spoken
@@ -29,7 +29,7 @@ def open_route(server: Server, route: Sequence[Hop], patience: Patience) -> list
             whose = spoken(server, place)
             known = known_keys(server.known_hosts, place)
             with connecting(whose):
-                opened.append(start(place, opened[-1] if opened else None, patience, known))
+                opened.append(start(place, opened[-1] if opened else None, patience, known.keys))
                 compare(known, opened[-1].get_remote_server_key(), whose)
                 log_in(opened[-1], place, whose)
     except BaseException:
