@@ -19,7 +19,7 @@ from rallyflow.errors import CommandFailed
 _LONGEST = 120_000  # bytes: what Linux takes as one variable of the environment
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _READ = 'read -r text; eval "$(printf %b "$text")"'
-_AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; fi; exec sudo {how} -- sh -c "$0"'
+_AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; fi; exec sudo {how} -- sh -c "$0" "$PPID"'
 _READY = "echo {mark} ready >&2; "
 
 _END_BY_MARK = """round=0

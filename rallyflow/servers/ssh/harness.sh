@@ -43,12 +43,19 @@ is_our_child() {
   [ "$2" = "$$" ]
 }
 
-# Gives the command its input, then waits for the end of ours: the caller has had enough, or is gone.
+# Gives the command its input, then waits for the end of ours: the caller has had enough, or is gone. While the command
+# leaves its input unread, the end of ours can't be seen; that the caller is gone can.
 watch() {
   trap - TERM HUP INT
   exec 2>/dev/null
-  if [ "$size" -gt 0 ]; then head -c "$size" <&3; fi
-  exec >/dev/null
+  if [ "$size" -gt 0 ]; then
+    head -c "$size" <&3 &
+    exec >/dev/null
+    while kill -0 "$!" && [ -d "$caller" ]; do
+      is_our_child || exit
+      nap
+    done
+  fi
   while read -r _ <&3; do :; done
   while is_our_child && kill -s TERM "$$"; do nap; done
 }
@@ -65,6 +72,10 @@ open_pipe() {
 # Says on an output that the command's own is over, if need be until there is room: a command may have left it one that
 # does not wait.
 say_end() { until echo "$mark ends" || [ -n "$ended" ]; do nap; done 2>/dev/null; }
+
+# The caller is our parent, sshd or who runs us on its own machine; with sudo in between, $0 says who it is.
+case $0 in *[!0-9]*) caller=/proc/$PPID ;; *) caller=/proc/$0 ;; esac
+[ -d "$caller" ] || caller=/
 
 session=$(command -v setsid) || session=
 inner='text=$RALLYFLOW_TEXT; unset RALLYFLOW_TEXT; eval "$text"'
