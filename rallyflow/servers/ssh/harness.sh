@@ -78,12 +78,15 @@ case $0 in *[!0-9]*) caller=/proc/$PPID ;; *) caller=/proc/$0 ;; esac
 [ -d "$caller" ] || caller=/
 
 session=$(command -v setsid) || session=
+# What a shell starts in the background ignores these signals, and so would all of the command.
+signals='env --default-signal=INT,QUIT'
+$signals true 2>/dev/null || signals=
 inner='text=$RALLYFLOW_TEXT; unset RALLYFLOW_TEXT; eval "$text"'
 open_pipe
 echo "$mark begins"
 echo "$mark begins" >&2
 (exec >&5 4<&- 5>&- && watch) &
-RALLYFLOW_COMMAND=$mark RALLYFLOW_TEXT=$text $session sh -c "$inner" <&4 3<&- 4<&- 5>&- &
+RALLYFLOW_COMMAND=$mark RALLYFLOW_TEXT=$text $session $signals sh -c "$inner" <&4 3<&- 4<&- 5>&- &
 exec 4<&- 5>&-
 leader=$!
 wait "$leader"

@@ -26,6 +26,10 @@ LOCAL = Server(name="here", host="127.0.0.1", connection="local", user="")
 SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
 
 
+def env_knows_signals():
+    return subprocess.run(["env", "--default-signal=INT", "true"], capture_output=True, check=False).returncode == 0
+
+
 @pytest.fixture(params=["ssh", "local"])
 def machine(request):
     server = request.getfixturevalue("sshd").server() if request.param == "ssh" else LOCAL
@@ -81,6 +85,22 @@ def test_of_a_large_output_the_end_is_kept_and_the_whole_of_it_streamed(machine)
 
 def test_a_signal_that_ended_a_command_is_named(machine):
     assert machine.run("kill -9 $$").how == "exit code 137 (SIGKILL)"
+
+
+@pytest.mark.skipif(not env_knows_signals(), reason="env is older than coreutils 8.31, or of others")
+@pytest.mark.parametrize("name", ["INT", "QUIT"])
+def test_a_command_minds_the_signals_of_the_keyboard(machine, name):
+    assert machine.run(f"trap 'echo caught; exit 5' {name}; kill -s {name} $$").stdout == "caught"
+    assert machine.run(f"ulimit -c 0; kill -s {name} $$; echo ignored").stdout == ""
+
+
+def test_a_command_runs_where_env_knows_no_signals(tmp_path, monkeypatch):
+    (tmp_path / "env").write_text("#!/bin/sh\necho 'env: unrecognized option' >&2\nexit 125\n")
+    (tmp_path / "env").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with Machine(LOCAL) as machine:
+        done = machine.run("echo out")
+    assert (done.stdout, done.stderr, done.exit_code) == ("out", "", 0)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
