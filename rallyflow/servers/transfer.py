@@ -117,7 +117,7 @@ def _beside(target: str) -> str:
     path = PurePosixPath(target)
     if path.name in ("", ".."):
         raise TransferFailed(f"{target!r} is a folder", hint="name the file in it")
-    return str(path.with_name(f".{path.name[:200]}.{secrets.token_hex(6)}.part"))
+    return str(path.with_name(f".{path.name[:50]}.{secrets.token_hex(6)}.part"))
 
 
 def _stopping(machine: Machine) -> Callable[[int, int], None]:

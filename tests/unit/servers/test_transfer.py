@@ -46,6 +46,14 @@ def test_a_file_goes_there_and_comes_back_as_it_was(machine, tmp_path, there):
     assert (tmp_path / "out").read_bytes() == content
 
 
+def test_a_name_may_be_as_long_as_the_file_system_allows(machine, tmp_path, there):
+    name = "é" * 127  # 254 bytes
+    (tmp_path / "in").write_text("x")
+    upload(machine, tmp_path / "in", str(there / name))
+    download(machine, str(there / name), tmp_path / name)
+    assert (tmp_path / name).read_text() == "x"
+
+
 def test_an_upload_replaces_a_file_and_sets_the_mode_that_is_asked_for(machine, tmp_path, there):
     (there / "x").write_text("old")
     (tmp_path / "in").write_text("new")
