@@ -1,6 +1,6 @@
 """Files to and from a server: whole or not at all, by SFTP, or through a command where there is none.
 
-A file gets a temporary name beside its own and is renamed when all of it is there.
+A file gets a temporary name beside its own, where nobody else can read it, and is renamed when all of it is there.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def upload(machine: Machine, source: Path, target: str, *, mode: int | None = No
 
 def download(machine: Machine, source: str, target: Path, *, sudo: bool = False) -> None:
     """Copy a file from a server; `sudo` reads it as root. The folder of `target` has to exist. Raises as `upload`."""
-    temporary = target.with_name(_temporary(target.name))
+    temporary = Path(_beside(str(target)))
     try:
         with _here(target), temporary.open("xb") as file, _sftp(machine, sudo=sudo) as sftp:
             if sftp is None:
@@ -47,7 +47,8 @@ def download(machine: Machine, source: str, target: Path, *, sudo: bool = False)
             else:
                 with _there(machine, source):
                     sftp.getfo(source, file, callback=_stopping(machine))
-        temporary.replace(target)
+        with _here(target):
+            temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -64,8 +65,10 @@ def _sftp(machine: Machine, *, sudo: bool) -> Iterator[SFTPClient | None]:
 
 
 def _upload_by_sftp(machine: Machine, sftp: SFTPClient, file: BinaryIO, size: int, target: str, mode: int) -> None:
-    temporary = str(PurePosixPath(target).with_name(_temporary(PurePosixPath(target).name)))
+    folder = _beside(target)
+    temporary = f"{folder}/file"
     with _there(machine, target):
+        sftp.mkdir(folder, 0o700)  # the one thing that SFTP makes with a mode from the first moment on
         try:
             sftp.putfo(file, temporary, size, callback=_stopping(machine))
             sftp.chmod(temporary, mode)
@@ -74,6 +77,9 @@ def _upload_by_sftp(machine: Machine, sftp: SFTPClient, file: BinaryIO, size: in
             with suppress(OSError, EOFError):
                 sftp.remove(temporary)
             raise
+        finally:
+            with suppress(OSError, EOFError):
+                sftp.rmdir(folder)
 
 
 _RECEIVE = (
@@ -83,10 +89,7 @@ _RECEIVE = (
 
 
 def _upload_by_command(machine: Machine, file: BinaryIO, size: int, target: str, mode: int, *, sudo: bool) -> None:
-    path = PurePosixPath(target)
-    text = _RECEIVE.format(
-        target=shlex.quote(target), temporary=shlex.quote(str(path.with_name(_temporary(path.name)))), mode=mode
-    )
+    text = _RECEIVE.format(target=shlex.quote(target), temporary=shlex.quote(_beside(target)), mode=mode)
     said = Lines()
     code = machine.stream(Order(text, sudo), (said, said), source=file, size=size)
     if code:
@@ -109,8 +112,12 @@ def _failed(machine: Machine, path: str, said: Lines) -> TransferFailed:
     return TransferFailed(f"{machine.whose}: {path}: {said.text or 'can not be copied'}")
 
 
-def _temporary(name: str) -> str:
-    return f".{name[:200]}.{secrets.token_hex(6)}.part"
+def _beside(target: str) -> str:
+    """Return a temporary path in the folder of a file; TransferFailed when a path can't be that of a file."""
+    path = PurePosixPath(target)
+    if path.name in ("", ".."):
+        raise TransferFailed(f"{target!r} is a folder", hint="name the file in it")
+    return str(path.with_name(f".{path.name[:50]}.{secrets.token_hex(6)}.part"))
 
 
 def _stopping(machine: Machine) -> Callable[[int, int], None]:

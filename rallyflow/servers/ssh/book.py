@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from rallyflow.model.values import Hop, Server
 from rallyflow.servers.private import write_private
-from rallyflow.servers.ssh.hostkeys import is_fingerprint, known_keys, mismatch, read_key
+from rallyflow.servers.ssh.hostkeys import is_fingerprint, mismatch, read_key
+from rallyflow.servers.ssh.knownhosts import REVOKED, known_keys
 from rallyflow.servers.ssh.patience import Patience
 from rallyflow.servers.ssh.places import entry_name, places, spoken
 from rallyflow.servers.ssh.route import shown_keys
@@ -41,12 +42,15 @@ class HostKeyBook:
         for line in lines:
             if line not in prints:
                 self.add(place, read_key(line))
-        for key in known_keys(known_hosts, place).values():
+        known = known_keys(known_hosts, place)
+        for key in known.keys.values():
             self.add(place, key)
+        for key in known.revoked:
+            self._write([f"{REVOKED} {_line(place, key)}"])
 
     def add(self, place: Hop, key: PKey) -> None:
         """Record the key of a place."""
-        self._write([f"{entry_name(place)} {key.get_name()} {key.get_base64()}\n"])
+        self._write([_line(place, key)])
 
     def learn(self, server: Server, patience: Patience) -> None:
         """Find the keys of which only fingerprints are known, on the whole way to a server.
@@ -56,13 +60,17 @@ class HostKeyBook:
         route = places(server)
         for number, place in enumerate(route):
             for prints in self._prints.get(entry_name(place), ()):
-                if not any(key.fingerprint in prints for key in known_keys(self.file, place).values()):
+                if not any(key.fingerprint in prints for key in known_keys(self.file, place).keys.values()):
                     self.add(place, _found(server, route[:number], place, prints, patience))
 
     def _write(self, lines: Iterable[str]) -> None:
         with self._lock:
             self._lines.update(dict.fromkeys(lines))
             write_private(self.file, "".join(self._lines))
+
+
+def _line(place: Hop, key: PKey) -> str:
+    return f"{entry_name(place)} {key.get_name()} {key.get_base64()}\n"
 
 
 def _found(server: Server, before: Sequence[Hop], place: Hop, prints: Sequence[str], patience: Patience) -> PKey:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from rallyflow.errors import CommandFailed, CommandTimedOut, ServerLost, ServerUnreachable, SudoRefused
+from rallyflow.servers.ssh.ending import Ending
 from rallyflow.servers.ssh.harness import Harness
 from rallyflow.servers.ssh.opening import Opening
 from rallyflow.servers.ssh.output import Sink
@@ -20,7 +21,7 @@ from rallyflow.units import format_duration
 
 _TICK = 0.1  # seconds between two looks at the clock
 _CROWDED = 0.01  # seconds between two attempts to send
-_LINGER = 0.5  # seconds without output after which a command that has ended is not listened to any more
+_LINGER = 0.5  # seconds without output after which nothing more is waited for once all of the command's own has come
 _LINGER_MOST = 10.0  # seconds, of one that has left something behind that goes on printing
 _PIECE = 1 << 16
 
@@ -61,17 +62,18 @@ class Command:
         self._wire = wire
         self._harness = harness
         self._whose = whose
-        self._sinks = sinks
+        self._endings = tuple(Ending(harness.ends, sink) for sink in sinks)
         self._source = source
         self._left = harness.size  # bytes of the source that were not read yet
         self._limits = limits
         self._opening = Opening(harness, whose, password)
         self._pending = b""
+        self._last_sign = time.monotonic()  # of it: that it ran, or output
 
     @property
     def begun(self) -> bool:
         """Whether the command has begun on the server."""
-        return self._opening.is_over()
+        return self._opening.has_begun()
 
     @property
     def ended(self) -> bool:
@@ -84,7 +86,21 @@ class Command:
 
         Raises CommandTimedOut, StoppedError, NotBegunError, or a StepError that names the server.
         """
-        self._begin()
+        try:
+            self._begin()
+            return self._run()
+        finally:
+            for ending in self._endings:
+                ending.close()
+
+    def end(self) -> None:
+        """Ask the harness to end the command, and wait for it as long as the patience says."""
+        self._wire.end()
+        patient_until = time.monotonic() + self._limits.patience.grace
+        while self._code() is None and time.monotonic() < patient_until:
+            self._turn(send=False)
+
+    def _run(self) -> int:
         started = time.monotonic()
         while not self._is_over():
             if self._limits.stopped():
@@ -99,18 +115,11 @@ class Command:
             self._turn()
         return self._result()
 
-    def end(self) -> None:
-        """Ask the harness to end the command, and wait for it as long as the patience says."""
-        self._wire.end()
-        patient_until = time.monotonic() + self._limits.patience.grace
-        while not self._is_over() and time.monotonic() < patient_until:
-            self._turn(send=False)
-
     def _begin(self) -> None:
         patient_until = time.monotonic() + self._limits.patience.begin
         while not self._opening.is_over():
             if self._is_over():
-                self._listen_on()
+                self._linger()
                 if not self._opening.is_over():
                     raise self._refusal()
                 return
@@ -121,6 +130,8 @@ class Command:
             self._turn()
 
     def _refusal(self) -> Exception:
+        if self._opening.has_begun():
+            return self._lost()
         code, said = self._wire.code(), self._opening.greeting
         if code is None or code < 0:
             return NotBegunError()
@@ -134,25 +145,38 @@ class Command:
         )
 
     def _result(self) -> int:
-        self._listen_on()
+        self._linger()
         code = self._wire.code()
-        if code is None or code < 0:
-            raise ServerLost(
-                f"{self._whose}: the connection ended while the command ran", hint="is the server still up?"
-            )
+        if code is None or code < 0 or not self._has_said_all():
+            raise self._lost()
         return code
 
-    def _listen_on(self) -> None:
-        """Take what is still under way; something that was left behind may hold the outputs open for ever."""
+    def _lost(self) -> ServerLost:
+        return ServerLost(f"{self._whose}: the connection ended while the command ran", hint="is the server still up?")
+
+    def _linger(self) -> None:
+        """Take what else is under way; something that was left behind may hold the outputs open for ever."""
         ended = heard = time.monotonic()
         while not self._wire.drained() and time.monotonic() < min(heard + _LINGER, ended + _LINGER_MOST):
             if self._turn(send=False):
                 heard = time.monotonic()
 
     def _is_over(self) -> bool:
+        """Whether the exit code has come, and the output too, which it may overtake, or nobody is left to send it."""
+        code = self._code()
+        if code is None:
+            self._last_sign = time.monotonic()
+            return False
+        forsaken = time.monotonic() - self._last_sign > self._limits.patience.silence
+        return code < 0 or self._has_said_all() or self._wire.drained() or forsaken
+
+    def _code(self) -> int | None:
         if self._limits.silent():
             raise ServerLost(f"{self._whose} does not answer any more", hint="is the server still up?")
-        return self._wire.code() is not None
+        return self._wire.code()
+
+    def _has_said_all(self) -> bool:
+        return all(ending.has_come for ending in self._endings)
 
     def _turn(self, *, send: bool = True) -> bool:
         """Pass on what there is in both directions, or wait a moment; returns whether something came."""
@@ -161,7 +185,8 @@ class Command:
         for stream, data in enumerate(self._wire.read()):
             if data:
                 heard = True
-                self._opening.hear(stream, data, self._sinks[stream])
+                self._last_sign = time.monotonic()
+                self._opening.hear(stream, data, self._endings[stream])
         if not (sent or heard):
             self._wire.wait(_CROWDED if send and self._pending else _TICK)
         return heard

@@ -1,4 +1,4 @@
-"""The shell text around a command: it says when the command begins, and ends it when the connection ends.
+"""The shell text around a command: it says when the command begins and ends, and ends it when the connection ends.
 
 The command line that the server sees is always the same few words; everything else is sent as input, so that
 neither the command nor its environment stands in a list of processes.
@@ -19,7 +19,7 @@ from rallyflow.errors import CommandFailed
 _LONGEST = 120_000  # bytes: what Linux takes as one variable of the environment
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _READ = 'read -r text; eval "$(printf %b "$text")"'
-_AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; fi; exec sudo {how} -- sh -c "$0"'
+_AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$0"; fi; exec sudo {how} -- sh -c "$0" "$PPID"'
 _READY = "echo {mark} ready >&2; "
 
 _END_BY_MARK = """round=0
@@ -66,6 +66,11 @@ class Harness:
     def begins(self) -> bytes:
         """The line on both outputs after which everything is the command's."""
         return f"{self.mark} begins\n".encode()
+
+    @property
+    def ends(self) -> bytes:
+        """The line on both outputs before which everything that the command has waited for has come."""
+        return f"{self.mark} ends\n".encode()
 
     @property
     def prompt(self) -> bytes:

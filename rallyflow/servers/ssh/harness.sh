@@ -43,12 +43,19 @@ is_our_child() {
   [ "$2" = "$$" ]
 }
 
-# Gives the command its input, then waits for the end of ours: the caller has had enough, or is gone.
+# Gives the command its input, then waits for the end of ours: the caller has had enough, or is gone. While the command
+# leaves its input unread, the end of ours can't be seen; that the caller is gone can.
 watch() {
   trap - TERM HUP INT
   exec 2>/dev/null
-  if [ "$size" -gt 0 ]; then head -c "$size" <&3; fi
-  exec >/dev/null
+  if [ "$size" -gt 0 ]; then
+    head -c "$size" <&3 &
+    exec >/dev/null
+    while kill -0 "$!" && [ -d "$caller" ]; do
+      is_our_child || exit
+      nap
+    done
+  fi
   while read -r _ <&3; do :; done
   while is_our_child && kill -s TERM "$$"; do nap; done
 }
@@ -62,13 +69,24 @@ open_pipe() {
   rm -r "$folder"
 }
 
+# Says on an output that the command's own is over, if need be until there is room: a command may have left it one that
+# does not wait.
+say_end() { until echo "$mark ends" || [ -n "$ended" ]; do nap; done 2>/dev/null; }
+
+# The caller is our parent, sshd or who runs us on its own machine; with sudo in between, $0 says who it is.
+case $0 in *[!0-9]*) caller=/proc/$PPID ;; *) caller=/proc/$0 ;; esac
+[ -d "$caller" ] || caller=/
+
 session=$(command -v setsid) || session=
+# What a shell starts in the background ignores these signals, and so would all of the command.
+signals='env --default-signal=INT,QUIT'
+$signals true 2>/dev/null || signals=
 inner='text=$RALLYFLOW_TEXT; unset RALLYFLOW_TEXT; eval "$text"'
 open_pipe
 echo "$mark begins"
 echo "$mark begins" >&2
 (exec >&5 4<&- 5>&- && watch) &
-RALLYFLOW_COMMAND=$mark RALLYFLOW_TEXT=$text $session sh -c "$inner" <&4 3<&- 4<&- 5>&- &
+RALLYFLOW_COMMAND=$mark RALLYFLOW_TEXT=$text $session $signals sh -c "$inner" <&4 3<&- 4<&- 5>&- &
 exec 4<&- 5>&-
 leader=$!
 wait "$leader"
@@ -77,4 +95,6 @@ if [ -n "$ended" ]; then
   end_all
   code=143
 fi
+say_end
+say_end >&2
 exit "$code"

@@ -14,19 +14,24 @@ from rallyflow.model.values import Hop
 if TYPE_CHECKING:
     from paramiko import PKey, Transport
 
+    from rallyflow.servers.ssh.signals import HearingTransport
+
 _USUAL = ("id_ed25519", "id_ecdsa", "id_rsa")
+_ENOUGH = "too many authentication failures"  # sshd's words, when it has refused as often as MaxAuthTries says
 
 Attempt = Callable[[], list[str]]
 """Tries one way in; gives the ways that are wanted on top of it, or raises paramiko's AuthenticationException."""
 
 
-def log_in(transport: Transport, place: Hop, whose: str) -> None:
+def log_in(transport: HearingTransport, place: Hop, whose: str) -> None:
     """Authenticate, if need be in several ways one after the other; LoginRefused says what was tried."""
     from paramiko import AuthenticationException, BadAuthenticationType
 
     tried: list[str] = []
     accepted: set[str] = set()
     for what, attempt in _attempts(transport, place, whose):
+        if _has_had_enough(transport):
+            break
         try:
             more = attempt()
         except BadAuthenticationType as error:
@@ -42,8 +47,14 @@ def log_in(transport: Transport, place: Hop, whose: str) -> None:
     takes = f"; it takes {', '.join(sorted(accepted))}" if accepted else ""
     raise LoginRefused(
         f"{whose} refuses the user {place.user!r}; tried: {', '.join(tried) or 'nothing, there is no key'}{takes}",
-        hint="are the user and the key right, and is the key in authorized_keys there?",
+        hint="the agent has many keys: name the right one as `key_file:`"
+        if _has_had_enough(transport) and len(tried) > 1
+        else "are the user and the key right, and is the key in authorized_keys there?",
     )
+
+
+def _has_had_enough(transport: HearingTransport) -> bool:
+    return _ENOUGH in transport.farewell.lower()
 
 
 def password_of(file: Path | None, whose: str) -> str | None:

@@ -22,8 +22,12 @@ class Opening:
         self.to_send = b"" if harness.sudo else harness.script
 
     def is_over(self) -> bool:
-        """Whether the command has begun."""
+        """Whether both outputs are the command's by now."""
         return all(self._begun)
+
+    def has_begun(self) -> bool:
+        """Whether the command may have done something already: one output has said so, the other is under way."""
+        return any(self._begun)
 
     @property
     def greeting(self) -> str:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from rallyflow.model.values import Hop, Server
 from rallyflow.servers.ssh.border import connecting, quiet
-from rallyflow.servers.ssh.hostkeys import compare, known_keys
+from rallyflow.servers.ssh.knownhosts import compare, known_keys
 from rallyflow.servers.ssh.login import log_in
 from rallyflow.servers.ssh.patience import Patience
 from rallyflow.servers.ssh.places import spoken
 
 if TYPE_CHECKING:
     from paramiko import Channel, PKey, Transport
+
+    from rallyflow.servers.ssh.signals import HearingTransport
 
 _FAMILIES = ("ssh-ed25519", "ecdsa-", "rsa-")
 """The kinds of host keys, as the names of their algorithms begin."""
@@ -29,9 +31,10 @@ def open_route(server: Server, route: Sequence[Hop], patience: Patience) -> list
             whose = spoken(server, place)
             known = known_keys(server.known_hosts, place)
             with connecting(whose):
-                opened.append(start(place, opened[-1] if opened else None, patience, known))
-                compare(known, opened[-1].get_remote_server_key(), whose)
-                log_in(opened[-1], place, whose)
+                transport = start(place, opened[-1] if opened else None, patience, known.keys)
+                opened.append(transport)
+                compare(known, transport.get_remote_server_key(), whose)
+                log_in(transport, place, whose)
     except BaseException:
         close(opened)
         raise
@@ -52,7 +55,7 @@ def shown_keys(server: Server, before: Sequence[Hop], place: Hop, patience: Pati
 
 def start(
     place: Hop, through: Transport | None, patience: Patience, known: Collection[str], *, only: str = ""
-) -> Transport:
+) -> HearingTransport:
     """Exchange keys with a place, asking for a host key of a known kind first, or only for those of a family.
 
     Whether the place is what it should be has still to be checked.

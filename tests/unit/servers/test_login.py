@@ -89,20 +89,34 @@ def test_a_key_that_can_not_be_used_says_why(sshd, tmp_path):
             runs(sshd.server(key_file=tmp_path / name))
 
 
-def test_the_agent_is_asked_when_nothing_else_is_named(sshd, tmp_path, monkeypatch):
+@pytest.fixture
+def agent(tmp_path, monkeypatch):
+    """An agent of our own, and a home without keys; give it the files of the keys to hold."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", tmp_path / "agent"], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    yield lambda *keys: subprocess.run(["ssh-add", "-q", *keys], check=True, stderr=subprocess.PIPE)
+    process.kill()
+    process.communicate()
+
+
+def test_the_agent_is_asked_when_nothing_else_is_named(sshd, agent):
     with pytest.raises(LoginRefused, match="nothing, there is no key"):
         runs(sshd.server(key_file=None))
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", tmp_path / "agent"], stdout=subprocess.PIPE, text=True)
-    try:
-        agent.stdout.readline()
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
-        subprocess.run(["ssh-add", "-q", sshd.key_file], check=True, stderr=subprocess.PIPE)
-        assert runs(sshd.server(key_file=None))
-    finally:
-        agent.kill()
-        agent.communicate()
+    agent(sshd.key_file)
+    assert runs(sshd.server(key_file=None))
+
+
+def test_an_agent_with_more_keys_than_the_server_takes_is_refused_with_advice(sshd, agent, tmp_path):
+    keys = [tmp_path / f"key-{number}" for number in range(8)]
+    for key in keys:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    agent(*keys, sshd.key_file)
+    with pytest.raises(LoginRefused, match="tried: the agent's key") as caught:
+        runs(sshd.server(key_file=None))
+    assert "`key_file:`" in caught.value.hint
+    assert runs(sshd.server())
 
 
 def test_a_key_in_the_home_is_found(sshd, tmp_path, monkeypatch):

@@ -26,6 +26,10 @@ LOCAL = Server(name="here", host="127.0.0.1", connection="local", user="")
 SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
 
 
+def env_knows_signals():
+    return subprocess.run(["env", "--default-signal=INT", "true"], capture_output=True, check=False).returncode == 0
+
+
 @pytest.fixture(params=["ssh", "local"])
 def machine(request):
     server = request.getfixturevalue("sshd").server() if request.param == "ssh" else LOCAL
@@ -83,6 +87,22 @@ def test_a_signal_that_ended_a_command_is_named(machine):
     assert machine.run("kill -9 $$").how == "exit code 137 (SIGKILL)"
 
 
+@pytest.mark.skipif(not env_knows_signals(), reason="env is older than coreutils 8.31, or of others")
+@pytest.mark.parametrize("name", ["INT", "QUIT"])
+def test_a_command_minds_the_signals_of_the_keyboard(machine, name):
+    assert machine.run(f"trap 'echo caught; exit 5' {name}; kill -s {name} $$").stdout == "caught"
+    assert machine.run(f"ulimit -c 0; kill -s {name} $$; echo ignored").stdout == ""
+
+
+def test_a_command_runs_where_env_knows_no_signals(tmp_path, monkeypatch):
+    (tmp_path / "env").write_text("#!/bin/sh\necho 'env: unrecognized option' >&2\nexit 125\n")
+    (tmp_path / "env").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with Machine(LOCAL) as machine:
+        done = machine.run("echo out")
+    assert (done.stdout, done.stderr, done.exit_code) == ("out", "", 0)
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_timeout_ends_all_that_a_command_has_started_in_any_shell(shell, tmp_path, odd, processes_with, monkeypatch):
     (tmp_path / "sh").symlink_to(shutil.which(shell))
@@ -116,6 +136,70 @@ def test_the_command_ends_when_the_process_that_asked_for_it_is_killed(sshd, odd
         caller.kill()
         caller.wait()
         eventually(lambda: not processes_with(odd), "the command has ended")
+
+
+UNREAD = 3_000_000  # bytes: more than all pipes on the way hold
+
+CALLER = f"""
+import sys, time
+from rallyflow.model.values import Server
+from rallyflow.servers.machine import Machine, Order
+
+class Input:
+    last = None
+
+    def read(self, size):
+        self.last = time.monotonic()
+        return bytes(size)
+
+given = Input()
+
+def look():
+    if given.last and time.monotonic() - given.last > 0.3:
+        print("full", flush=True)
+    return False
+
+order = Order(sys.argv[2], sudo=sys.argv[3] == "sudo")
+machine = Machine(Server.model_validate_json(sys.argv[1]), stopped=look)
+machine.stream(order, (print, print), source=given, size={UNREAD})
+"""
+
+
+@pytest.fixture
+def is_ended_with_its_caller(odd, processes_with, eventually):
+    """Kill who runs a command that leaves its input unread, once all pipes on the way are full."""
+
+    def check(server, how="plain"):
+        words = [os.sys.executable, "-c", CALLER, server.model_dump_json(), f"exec sleep {odd}", how]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as caller:
+            assert caller.stdout.readline() == "full\n"
+            assert processes_with(odd)
+            caller.kill()
+        eventually(lambda: not processes_with(odd), "the command has ended")
+
+    return check
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_command_that_leaves_its_input_unread_ends_with_its_caller_in_any_shell(
+    shell, tmp_path, monkeypatch, is_ended_with_its_caller
+):
+    (tmp_path / "sh").symlink_to(shutil.which(shell))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    is_ended_with_its_caller(LOCAL)
+
+
+def test_it_ends_so_over_ssh_and_with_sudo_in_between(sshd, sudoer, tmp_path, is_ended_with_its_caller):
+    (tmp_path / "free").touch()
+    is_ended_with_its_caller(sshd.server())
+    is_ended_with_its_caller(sudoer, "sudo")
+
+
+def test_a_timeout_ends_a_command_that_leaves_its_input_unread(machine, odd, processes_with):
+    machine.patience = Patience(grace=0.2)
+    with pytest.raises(CommandTimedOut):
+        machine.run(f"exec sleep {odd}", input=bytes(UNREAD), timeout=0.3)
+    assert processes_with(odd) == []
 
 
 def kill_the_harness_of(process):
@@ -234,10 +318,10 @@ def test_a_command_that_is_too_long_is_refused_with_advice(machine):
 
 
 FAKE_SUDO = """#!/bin/sh
-# As sudo does it: -n asks nobody, -S reads one line for each prompt, three times at most.
+# As sudo does it: -n asks nobody, -S reads one line for each prompt, three times at most; it waits for the command.
 if [ "$1" = -n ]; then
   [ -e {folder}/free ] || {{ echo "sudo: a password is required" >&2; exit 1; }}
-  shift 2; SUDO=yes exec "$@"
+  shift 2; SUDO=yes "$@"; exit
 fi
 prompt=$3
 shift 4
@@ -245,7 +329,7 @@ if [ ! -e {folder}/free ]; then
   for _ in 1 2 3; do printf %s "$prompt" >&2; read -r word; [ "$word" = "open sesame" ] && break; word=; done
   [ -n "$word" ] || {{ echo "sudo: 3 incorrect password attempts" >&2; exit 1; }}
 fi
-SUDO=yes exec "$@"
+SUDO=yes "$@"; exit
 """
 
 

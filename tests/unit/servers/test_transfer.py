@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rallyflow.errors import TransferFailed
@@ -44,6 +46,14 @@ def test_a_file_goes_there_and_comes_back_as_it_was(machine, tmp_path, there):
     assert (tmp_path / "out").read_bytes() == content
 
 
+def test_a_name_may_be_as_long_as_the_file_system_allows(machine, tmp_path, there):
+    name = "é" * 127  # 254 bytes
+    (tmp_path / "in").write_text("x")
+    upload(machine, tmp_path / "in", str(there / name))
+    download(machine, str(there / name), tmp_path / name)
+    assert (tmp_path / name).read_text() == "x"
+
+
 def test_an_upload_replaces_a_file_and_sets_the_mode_that_is_asked_for(machine, tmp_path, there):
     (there / "x").write_text("old")
     (tmp_path / "in").write_text("new")
@@ -66,6 +76,33 @@ def test_what_can_not_be_copied_says_which_file_and_leaves_nothing(machine, tmp_
         download(machine, "/etc/passwd", tmp_path / "no-folder" / "out")
     assert list(there.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir() if "part" in path.name or path.name == "out"] == []
+
+
+@pytest.mark.parametrize("target", ["/", ".", "", "..", "/x/..", "folder"])
+def test_a_folder_can_not_be_the_target_and_that_is_said(machine, tmp_path, monkeypatch, target):
+    (tmp_path / "in").write_text("x")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    if target != "folder":  # a relative one is the server's, and stands in the home there
+        with pytest.raises(TransferFailed, match="is a folder"):
+            upload(machine, tmp_path / "in", target)
+    with pytest.raises(TransferFailed, match=r"[Ii]s a (folder|directory)"):
+        download(machine, str(tmp_path / "in"), Path(target))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "in"]
+
+
+def test_nobody_else_can_read_a_file_while_it_is_sent(sshd, tmp_path, there):
+    (tmp_path / "in").write_bytes(b"n" * 1_000_000)
+    seen = []
+
+    def look():
+        seen.extend(path.stat().st_mode & 0o077 for path in there.iterdir())
+        return False
+
+    with Machine(sshd.server(), stopped=look) as machine:
+        upload(machine, tmp_path / "in", str(there / "x"), mode=0o600)
+    assert set(seen) == {0}
+    assert [(path.name, path.stat().st_mode & 0o777) for path in there.iterdir()] == [("x", 0o600)]
 
 
 def test_a_transfer_that_is_stopped_leaves_the_old_file(machine, tmp_path, there):
