@@ -103,7 +103,11 @@ def _closing(transport: Transport) -> Iterator[None]:
 
 def _way(place: Hop, through: Transport | None, patience: Patience) -> socket.socket | Channel:
     if through is None:
-        return socket.create_connection((place.host, place.port), timeout=patience.connect)
+        way = socket.create_connection((place.host, place.port), timeout=patience.connect)
+        way.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # short messages go back and forth, and each would wait
+        return way
     return through.open_channel("direct-tcpip", (place.host, place.port), ("127.0.0.1", 0), timeout=patience.connect)
 
 
