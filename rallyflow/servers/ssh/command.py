@@ -124,6 +124,8 @@ class Command:
                     raise self._refusal()
                 return
             if self._limits.stopped():
+                if not (self._opening.to_send or self._pending):  # it may have begun, and the word be under way
+                    self.end()
                 raise StoppedError
             if time.monotonic() > patient_until:
                 raise ServerUnreachable(f"{self._whose} does not begin the command", hint="is it overloaded?")
