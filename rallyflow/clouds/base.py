@@ -120,8 +120,7 @@ class _Maker:
 
 
 def make_base(cloud: Cloud, base: Base, context: StepContext) -> None:
-    """Make what is not there yet. Raises the errors of a cloud, InputsInvalid for an image file that can't be read."""
-    check_base(base)
+    """Make what is not there yet; `check_base` comes before all else that is made. Raises the errors of a cloud."""
     maker = _Maker(cloud, base, context)
     if base.image:
         maker.image()

@@ -15,7 +15,7 @@ OWN_UNITS = (
 )
 """The package's own services, in whose place ours run; a socket would start them again."""
 
-LAST = "libvirtd"
+LIBVIRTD = "libvirtd"
 """The unit that nova-compute comes after."""
 
 # A machine outlives libvirtd, and knows nothing of the deployment but where its disk is.
@@ -46,7 +46,7 @@ def libvirt() -> Parts:
         units=(
             Daemon("virtlogd", "services", (), ("/usr/sbin/virtlogd",)),
             Daemon(
-                LAST,
+                LIBVIRTD,
                 "services",
                 ("virtlogd",),
                 ("/usr/sbin/libvirtd", "--config", _CONF),

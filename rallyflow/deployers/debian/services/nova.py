@@ -7,7 +7,7 @@ from importlib.resources import files
 from rallyflow.deployers.debian.agent.plan import Account, Command, Daemon, File, Folder, Schema, Wait
 from rallyflow.deployers.debian.ini import Options
 from rallyflow.deployers.debian.layout import Placed, Role
-from rallyflow.deployers.debian.services.libvirt import LAST, libvirt
+from rallyflow.deployers.debian.services.libvirt import LIBVIRTD, libvirt
 from rallyflow.deployers.debian.services.wsgi import Api, wsgi
 from rallyflow.deployers.debian.site import Parts, Site, data
 
@@ -163,6 +163,6 @@ def _compute(site: Site, server: Placed) -> Parts:
 def _hypervisor(site: Site) -> tuple[Parts, str, tuple[str, ...]]:
     """Return what nova-compute stands on, its driver for that, and the units that it comes after."""
     if site.driver == "libvirt":
-        return libvirt(), "libvirt.LibvirtDriver", (LAST,)
+        return libvirt(), "libvirt.LibvirtDriver", (LIBVIRTD,)
     driver = files("rallyflow.deployers.debian.drivers").joinpath("nova_fake.py").read_text(encoding="utf-8")
     return Parts(("nova-compute-ironic",), files=(File(_DRIVER, driver),)), "rallyflow_fake.RallyflowFakeDriver", ()
