@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from rallyflow.clouds.embedded.services import SERVICES
 from rallyflow.clouds.embedded.simulation import Simulation
+from rallyflow.clouds.embedded.timers import wait_until
 from rallyflow.clouds.embedded.web import NOBODY, Fault, Request, Response, Route, Router, Service
 
 Message = MutableMapping[str, Any]
@@ -91,8 +91,7 @@ class App:
         duration = cloud.service_time(route)
         if route.lists:
             duration += cloud.row_cost() * _rows(cloud, route.lists, request)
-        delay = cloud.apis[name].book(time.monotonic(), duration) - time.monotonic()
-        await asyncio.sleep(max(0.0, delay))
+        await wait_until(cloud.apis[name].book(time.monotonic(), duration))
         rate = cloud.speed.failure_rate.get(f"{name}.{route.name}", 0.0)
         if rate and cloud.luck.random() < rate:
             raise Fault(500, f"{name}.{route.name} failed, as the failure_rate of the embedded cloud asks for")

@@ -5,17 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol
 
 from rallyflow.clouds.embedded.speed import Speed
 from rallyflow.clouds.embedded.stages import Stage, randomness, sampler
-
-
-class Later(Protocol):
-    """Calls something after a number of seconds, as an event loop does."""
-
-    def __call__(self, delay: float, callback: Callable[..., None], *args: object) -> object:
-        """Schedule the call."""
+from rallyflow.clouds.embedded.timers import Later, call_at
 
 
 class Work(StrEnum):
@@ -68,12 +61,9 @@ class Conductor:
         """Make one call on the bus, then the others; `at` is the computed time, which timers only follow."""
         if calls:
             finish = self.rpc.book(at, self._rpc_time())
-            self._at(finish, self._pass_bus, work, calls - 1, finish, done, entered)
+            call_at(self._later, finish, self._pass_bus, work, calls - 1, finish, done, entered)
             return
         if entered:
             entered()
         stage = self.storage if work is Work.VOLUME else self.compute
-        self._at(stage.book(at, self._times[work]()), done)
-
-    def _at(self, moment: float, callback: Callable[..., None], *args: object) -> None:
-        self._later(max(0.0, moment - time.monotonic()), callback, *args)
+        call_at(self._later, stage.book(at, self._times[work]()), done)

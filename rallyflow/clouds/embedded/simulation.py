@@ -6,10 +6,11 @@ from pathlib import Path
 
 from rallyflow.clouds.embedded import clock
 from rallyflow.clouds.embedded.addresses import Addresses
-from rallyflow.clouds.embedded.conductor import Conductor, Later
+from rallyflow.clouds.embedded.conductor import Conductor
 from rallyflow.clouds.embedded.settings import Settings
 from rallyflow.clouds.embedded.stages import Sampler, Stage, randomness, sampler
 from rallyflow.clouds.embedded.store import Row, Store
+from rallyflow.clouds.embedded.timers import Later
 from rallyflow.clouds.embedded.web import Identity, Route
 
 REGION = "RegionOne"
