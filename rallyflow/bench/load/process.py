@@ -107,9 +107,11 @@ class Shard:
         gc.freeze()
         gc.set_threshold(100_000, 50, 50)
         self.usage = Usage()
-        numbers = self.plan.shard.numbers()
+        numbers, seconds = self.plan.shard.numbers(), self.plan.shard.seconds
+        # One for all lanes, so that a lane that begins late does not go on for longer than the load lasts.
+        deadline = perf_counter_ns() + int(seconds * 1e9) if seconds is not None else None
         threads = [
-            threading.Thread(target=self._lane, args=(lane, numbers, program, actors), name=f"lane-{lane}")
+            threading.Thread(target=self._lane, args=(lane, numbers, program, actors, deadline), name=f"lane-{lane}")
             for lane in self.plan.shard.lanes
         ]
         for thread in threads:
@@ -119,17 +121,19 @@ class Shard:
         finally:
             self.control.stopping = True
 
-    def _lane(self, lane: int, numbers: Iterator[int], program: Program, actors: list[Actor]) -> None:
+    def _lane(
+        self, lane: int, numbers: Iterator[int], program: Program, actors: list[Actor], deadline: int | None
+    ) -> None:
         try:
-            self._iterate(lane, numbers, program, actors)
+            self._iterate(lane, numbers, program, actors, deadline)
         finally:
             self._wake.set()
 
-    def _iterate(self, lane: int, numbers: Iterator[int], program: Program, actors: list[Actor]) -> None:
+    def _iterate(
+        self, lane: int, numbers: Iterator[int], program: Program, actors: list[Actor], deadline: int | None
+    ) -> None:
         frame = Frame(actors[0], meter(), self.plan.slots)
         done, control, count = self.done, self.control, len(actors)
-        seconds = self.plan.shard.seconds
-        deadline = perf_counter_ns() + int(seconds * 1e9) if seconds is not None else None
         for number in numbers:
             if control.stopping:
                 return

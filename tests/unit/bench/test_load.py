@@ -86,9 +86,10 @@ def test_a_load_for_a_time_runs_for_that_time(bench):
 
     rows = bench.parts.rows("iterations")
     assert outcome.state is StepState.SUCCEEDED
-    assert 2 <= len(rows) <= 82
-    first = min(row["started_ns"] for row in rows)
-    assert all(row["started_ns"] - first < 0.5e9 for row in rows)
+    assert 1 <= len(rows) <= 80
+    for process in {row["process"] for row in rows}:
+        started = [row["started_ns"] for row in rows if row["process"] == process]
+        assert max(started) - min(started) < 0.4e9
     assert len({row["iteration"] for row in rows}) == len(rows)  # each process counts in its own numbers
 
 
