@@ -27,8 +27,11 @@ class ApiInputs(StepModel):
 
     cloud: Cloud = Field(description="The cloud to check")
     checks: tuple[str, ...] = Field(tuple(CHECKS), description="Which checks to run; default: all of them")
-    image: str = Field("", description="Image to boot from; default: the smallest active one")
-    flavor: str = Field("", description="Flavor to boot with; default: the one with the least memory")
+    image: str = Field("", description="Name or id of the image to boot from; default: the smallest active one")
+    flavor: str = Field(
+        "",
+        description="Name or id of the flavor to boot with; default: the smallest that the image boots in",
+    )
 
     @field_validator("checks")
     @classmethod

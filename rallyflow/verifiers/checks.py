@@ -124,7 +124,8 @@ def create_volume(subject: Subject) -> None:
 def boot_server(subject: Subject) -> None:
     """A server becomes ACTIVE, is in the list, and is gone after it was deleted."""
     compute = subject.connection.compute
-    image, flavor = _image(subject), _flavor(subject)
+    image = _image(subject)
+    flavor = _flavor(subject, image)
     server = compute.create_server(name=subject.name("server"), image_id=image.id, flavor_id=flavor.id, networks="none")
     compute.wait_for_server(server, interval=0.2, wait=_PATIENCE)
     if server.id not in {found.id for found in compute.servers(details=False)}:
@@ -145,21 +146,37 @@ def answer_not_found(subject: Subject) -> None:
 
 
 def _image(subject: Subject) -> Any:
+    """Return the image that is named, or the smallest active one: another project's only if there is nothing else."""
     images = [
         image
         for image in subject.connection.image.images(status="active")
-        if subject.image in ("", image.name) and not (image.name or "").startswith(subject.prefix)
+        if subject.image in ("", image.id, image.name) and not (image.name or "").startswith(subject.prefix)
     ]
     if not images:
         raise NotHere(f"there is no active image {subject.image}".rstrip())
-    return min(images, key=lambda image: image.size or math.inf)  # a snapshot of a volume has no size
+    project = subject.connection.current_project_id
+
+    def cost(image: Any) -> tuple[bool, float]:
+        foreign = image.visibility != "public" and image.owner != project  # an admin is shown everybody's
+        return foreign, image.size or math.inf  # a snapshot of a volume has no size
+
+    return min(images, key=cost)
 
 
-def _flavor(subject: Subject) -> Any:
-    flavors = [flavor for flavor in subject.connection.compute.flavors() if subject.flavor in ("", flavor.name)]
+def _flavor(subject: Subject, image: Any) -> Any:
+    """Return the flavor that is named, or the one with the least memory of those in which the image boots."""
+    flavors = [
+        flavor for flavor in subject.connection.compute.flavors() if subject.flavor in ("", flavor.id, flavor.name)
+    ]
     if not flavors:
         raise NotHere(f"there is no flavor {subject.flavor}".rstrip())
-    return min(flavors, key=lambda flavor: flavor.ram or 0)
+
+    def cost(flavor: Any) -> tuple[bool, int]:
+        ram, disk = flavor.ram or 0, flavor.disk or 0
+        too_small = ram < (image.min_ram or 0) or 0 < disk < (image.min_disk or 0)  # 0 is as large as the image
+        return too_small, ram
+
+    return min(flavors, key=cost)
 
 
 CHECKS: dict[str, Callable[[Subject], None]] = {

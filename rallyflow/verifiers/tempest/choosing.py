@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, TypeVar
 
@@ -59,13 +59,15 @@ def _images(facts: Facts, inputs: TempestInputs, session: CloudSession, prefix: 
     if not facts.has("image"):
         return []
     known = sorted(facts.images, key=lambda image: (not image.public, not image.size, image.size, image.name))
-    chosen: list[Image | str] = [_found("image", name, known) for name in (inputs.image, inputs.image_alt) if name]
+    named = [_found("image", name, known) if name else None for name in (inputs.image, inputs.image_alt)]
     ours = "" if inputs.isolate else facts.project
-    chosen += [image for image in known if image not in chosen and (image.public or (ours and image.owner == ours))]
-    while len(chosen) < 2 and inputs.create:
+    bootable = [image for image in known if image.public or (ours and image.owner == ours)]
+
+    def make(number: int, _first: Image | str | None) -> str:
         with _opened(inputs) as (file, size):
-            chosen.append(make_image(session, f"{prefix}image-{len(chosen)}", file, size))
-    return chosen[:2]
+            return make_image(session, f"{prefix}image-{number}", file, size)
+
+    return _seated(named, bootable, make if inputs.create else None)
 
 
 def _flavors(
@@ -77,18 +79,37 @@ def _flavors(
     known = sorted(
         facts.flavors, key=lambda each: (not need.met_by(each), not each.disk, each.ram, each.disk, each.name)
     )
-    chosen: list[Flavor | str] = [_found("flavor", name, known) for name in (inputs.flavor, inputs.flavor_alt) if name]
-    chosen += [each for each in known if each not in chosen and (need.met_by(each) or not inputs.create)]
-    while len(chosen) < 2 and inputs.create:
-        first = chosen[0] if chosen else None
+    named = [_found("flavor", name, known) if name else None for name in (inputs.flavor, inputs.flavor_alt)]
+    fitting = [each for each in known if need.met_by(each) or not inputs.create]
+
+    def make(number: int, first: Flavor | str | None) -> str:
         ram, disk = (first.ram, first.disk) if isinstance(first, Flavor) else (max(128, need.ram), need.disk)
-        ram = max(ram * (1 + len(chosen)), need.ram)
-        chosen.append(make_flavor(session, f"{prefix}flavor-{len(chosen)}", ram, max(disk, need.disk)))
-    return chosen[:2]
+        ram = max(ram * (1 + number), need.ram)
+        return make_flavor(session, f"{prefix}flavor-{number}", ram, max(disk, need.disk))
+
+    return _seated(named, fitting, make if inputs.create else None)
+
+
+def _seated(
+    named: Sequence[T | None], others: Sequence[T], make: Callable[[int, T | str | None], str] | None
+) -> list[T | str]:
+    """Return what is named in its own place, and in the places that are free one of the others, or a new one.
+
+    `make` gets the number of the place and what is in the first one; without it, a place may stay empty.
+    """
+    rest = iter([each for each in others if each not in named])
+    seats: list[T | str] = []
+    for number, each in enumerate(named):
+        found: T | str | None = each or next(rest, None)
+        if found is None and make:
+            found = make(number, seats[0] if seats else None)
+        if found is not None:
+            seats.append(found)
+    return seats
 
 
 def _pair(chosen: Sequence[_Named | str]) -> tuple[str, str]:
-    ids = [each if isinstance(each, str) else each.id for each in chosen[:2]]
+    ids = [each if isinstance(each, str) else each.id for each in chosen]
     return (ids[0], ids[-1]) if ids else ("", "")
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rallyflow.clouds.connection import connect, translated
 from rallyflow.errors import CloudUnreachable
 from rallyflow.model.values import Cloud
-from rallyflow.verifiers.checks import Subject, Unfit, _image, refuse_wrong_password
+from rallyflow.verifiers.checks import Subject, Unfit, _flavor, _image, refuse_wrong_password
 
 
 class Keystone(BaseHTTPRequestHandler):
@@ -110,12 +110,45 @@ def test_a_server_that_is_not_trusted_gets_no_password(keystone, tmp_path):
         refuse_wrong_password(subject(keystone.url + "/v3", tmp_path))
 
 
-def image(name, size):
-    return SimpleNamespace(name=name, size=size)
+def image(name, size, *, visibility="public", owner="other", ram=0, disk=0):
+    return SimpleNamespace(
+        id=f"id of {name}", name=name, size=size, visibility=visibility, owner=owner, min_ram=ram, min_disk=disk
+    )
+
+
+def flavor(name, ram, disk):
+    return SimpleNamespace(id=f"id of {name}", name=name, ram=ram, disk=disk)
+
+
+def having(images=(), flavors=(), **wanted):
+    connection = SimpleNamespace(
+        image=SimpleNamespace(images=lambda **_: images),
+        compute=SimpleNamespace(flavors=lambda: flavors),
+        current_project_id="ours",
+    )
+    return Subject(None, connection, "rf-", **wanted)
 
 
 def test_an_image_without_a_name_is_one_too_and_one_without_a_size_is_not_the_smallest():
     found = [image("rf-made", 1), image("of a volume", 0), image("big", 20), image(None, 10)]
-    connection = SimpleNamespace(image=SimpleNamespace(images=lambda **_: found))
-    assert _image(Subject(None, connection, "rf-")) is found[3]
-    assert _image(Subject(None, connection, "rf-", image="big")) is found[2]
+    assert _image(having(found)) is found[3]
+
+
+def test_an_image_of_another_project_is_only_taken_when_there_is_nothing_else_or_by_its_name():
+    theirs = image("theirs", 1, visibility="private")
+    public, ours = image("public", 20), image("mine", 10, visibility="private", owner="ours")
+    assert _image(having([theirs, public])) is public
+    assert _image(having([theirs, public, ours])) is ours
+    assert _image(having([theirs])) is theirs
+    assert _image(having([theirs, public], image="theirs")) is theirs
+    assert _image(having([theirs, public], image="id of theirs")) is theirs
+
+
+def test_the_flavor_is_the_least_in_which_the_image_boots():
+    diskless, tiny, more = flavor("diskless", 100, 0), flavor("tiny", 64, 1), flavor("more", 512, 5)
+    everything = having(flavors=[more, tiny, diskless])
+    assert _flavor(everything, image("i", 1)) is tiny
+    assert _flavor(everything, image("i", 1, disk=2)) is diskless
+    assert _flavor(everything, image("i", 1, ram=101)) is more
+    assert _flavor(everything, image("i", 1, ram=1000)) is tiny
+    assert _flavor(having(flavors=[more, tiny], flavor="id of more"), image("i", 1)) is more

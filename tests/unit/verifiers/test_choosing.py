@@ -88,3 +88,10 @@ def test_flavors_are_the_least_that_both_images_fit_in(chosen, needs, expected):
 
 def test_a_flavor_that_is_named_is_taken_whatever_the_images_need(chosen):
     assert flavors(chosen((Image("i", "i", 1000, min_disk=20),), flavor="tiny")) == ("tiny", "more")
+
+
+def test_what_only_the_second_place_is_named_for_is_in_the_second_place(chosen):
+    assert flavors(chosen(flavor_alt="tiny")) == ("less", "tiny")
+    assert flavors(chosen(flavor="more", flavor_alt="tiny")) == ("more", "tiny")
+    assert images(chosen(image_alt="small")) == ("big", "small")
+    assert images(chosen((THEIRS,), image_alt="theirs")) == ("theirs", "theirs")
