@@ -50,7 +50,7 @@ def test_a_suite_of_ones_own(cli, tmp_path, tmp_path_factory):
     }
     assert shown["versions"]["pytest"] == "9.2.0"
     file.write_text("import time\ndef test_a(): pass\ndef test_b(): time.sleep(600)\n")
-    done = cli.run("apply", cli.workflow(WORKFLOW % "timeout: 5s"), **cache)
+    done = cli.run("apply", cli.workflow(WORKFLOW % "timeout: 15s"), **cache)
     assert done.returncode == 5, done.stderr
     assert "ended by its timeout: 1 of" in done.stderr
     file.write_text("import no_such_module\n")

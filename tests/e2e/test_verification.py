@@ -150,7 +150,7 @@ def test_a_command_without_results_could_not_be_done(cli):
 
 
 def test_the_timeout_ends_it_and_keeps_what_has_run(cli, runner):
-    done = cli.run("apply", workflow(cli, runner(a="success", b="hang"), "timeout: 3s\n"))
+    done = cli.run("apply", workflow(cli, runner(a="success", b="hang"), "timeout: 8s\n"))
     assert done.returncode == 5
     assert "ended by its timeout" in done.stderr
     assert {name: test["state"] for name, test in listed(cli).items()} == {
