@@ -16,9 +16,10 @@
         │   ├── CloudUnreachable    the cloud does not answer
         │   ├── ServerUnreachable   a server does not answer by ssh
         │   ├── ServerLost          the connection to a server ended while something was under way
-    │   ├── ImageNotBuilt       an image of containers can't be built
+        │   ├── ImageNotBuilt       an image of containers can't be built
         │   ├── WorkerDied          the process of an attempt went away
         │   └── WorkerSilent        the process of an attempt gives no sign of life
+        ├── NotProbed               nobody can tell whether what was made before is still there
         ├── PermanentError          will not succeed by trying again
         │   ├── CloudRefused        the cloud refuses who we are (401, 403)
         │   ├── CloudAnswered       the cloud answers with an error
@@ -29,11 +30,11 @@
         │   ├── SudoRefused         a server does not let us become root
         │   ├── CommandFailed       a command on a server ended with an exit code that is not allowed
         │   ├── TransferFailed      a file can't be read or written on a server
-    │   ├── HostUnfit           a host lacks what containers need
-    │   ├── ImageUnknown        there is no image of this name
-    │   ├── ImageInUse          an image can't be removed or replaced: something stands on it
-    │   ├── NetworkTaken        the addresses of a network belong to something else already
-    │   ├── ContainerFailed     a container, or what it needs, can't be made, started or removed
+        │   ├── HostUnfit           a host lacks what containers need
+        │   ├── ImageUnknown        there is no image of this name
+        │   ├── ImageInUse          an image can't be removed or replaced: something stands on it
+        │   ├── NetworkTaken        the addresses of a network belong to something else already
+        │   ├── ContainerFailed     a container, or what it needs, can't be made, started or removed
         │   ├── ServiceFailed       a service of a cloud that is deployed can't be brought up
         │   ├── ServerTaken         a server that is to be deployed on holds another deployment
         │   ├── CloudIncomplete     a cloud that was deployed has services that are not up
@@ -283,6 +284,12 @@ class WorkerSilent(TransientError):
     """The worker process of an attempt gave no sign of life for too long, and was killed: stopped, or hanging."""
 
     code = "RF0604"
+
+
+class NotProbed(StepError):
+    """What an earlier session made could not be looked at, so the run can't go on with it; nothing was removed."""
+
+    code = "RF0605"
 
 
 class PermanentError(StepError):

@@ -250,6 +250,15 @@ class Revived(OfStep):
     outputs: Outputs
 
 
+class Unprobed(OfStep):
+    """What a step of an earlier session left running could not be looked at, so that nothing goes on with it."""
+
+    type: Annotated[Literal["unprobed"], Type]
+    state: Annotated[Literal["succeeded"], State]
+    reason: Reason
+    error: Problem = Field(description="Why nobody could tell")
+
+
 class Reused(OfStep):
     """A step is taken over from the run that this one is a rerun of."""
 
@@ -269,9 +278,32 @@ class Removed(OfStep):
     name: str = Field("", description="As it is called outside")
 
 
+class Forgotten(OfStep):
+    """An object that could not be removed is struck off the ledger, since somebody asked for that."""
+
+    type: Annotated[Literal["forgotten"], Type]
+    kind: str = Field(description="Such as `openstack.server`")
+    name: str = Field(description="As it is called outside")
+    reason: Reason
+
+
 MODELS: tuple[type[Line], ...] = (
-    *(RunCreated, RunResumed, Replanned, Reused, Interrupted, Reopened, Revived, Waiting, Intent, Progressed),
-    *(Outcome, Retry, Expanded, Settled, Paused, Answered, StopAsked, Teardown, Removed, RunEnded, RunDead, Error),
+    *(RunCreated, RunResumed, Replanned, Reused, Interrupted, Reopened, Revived, Unprobed, Waiting, Intent, Progressed),
+    *(
+        Outcome,
+        Retry,
+        Expanded,
+        Settled,
+        Paused,
+        Answered,
+        StopAsked,
+        Teardown,
+        Removed,
+        Forgotten,
+        RunEnded,
+        RunDead,
+        Error,
+    ),
 )
 """Every type of line, in about the order in which they come."""
 TYPES = {get_args(model.model_fields["type"].annotation)[0]: model for model in MODELS}

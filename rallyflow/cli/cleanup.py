@@ -86,7 +86,10 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
             "--run and --older-than are for --cloud and --lxc, --clouds-yaml for --cloud", hint="rallyflow destroy RUN"
         )
     now = time.time_ns()
-    return _clean(place, lambda each: not expired or has_expired(each, now), dry_run=dry_run, yes=yes, as_json=as_json)
+    again = f"rallyflow cleanup {'--expired' if expired else '--all'}"
+    return _clean(
+        place, lambda each: not expired or has_expired(each, now), again, dry_run=dry_run, yes=yes, as_json=as_json
+    )
 
 
 def agreed(count: int, *, yes: bool, as_json: bool) -> None:
@@ -113,7 +116,7 @@ def ended(left: Sequence[Mapping[str, Any]], removed: int, again: str, *, as_jso
     return Exit.LEFT_BEHIND
 
 
-def _clean(place: Home, only: Choice, *, dry_run: bool, yes: bool, as_json: bool) -> Exit:
+def _clean(place: Home, only: Choice, again: str, *, dry_run: bool, yes: bool, as_json: bool) -> Exit:
     from rallyflow.cli.live import Lines
     from rallyflow.engine.cleanup import Removal, choose, remove
 
@@ -134,7 +137,7 @@ def _clean(place: Home, only: Choice, *, dry_run: bool, yes: bool, as_json: bool
         return Exit.OK
     if not as_json:
         say_live(done.live)
-    return ended(_left(done), done.removed, "rallyflow cleanup", as_json=as_json)
+    return ended(_left(done), done.removed, again, as_json=as_json)
 
 
 def _show(place: Home, reader: JournalReader, chosen: Sequence[Chosen]) -> None:

@@ -14,7 +14,7 @@ from rallyflow.cli.output import colour, say, show_error
 from rallyflow.cli.tracing import Traced
 from rallyflow.engine.session import Ending, resume
 from rallyflow.engine.signals import LeaveNow, Signals
-from rallyflow.errors import Exit, LeftBehind, RallyflowError, StorageError
+from rallyflow.errors import Exit, JournalGone, LeftBehind, RallyflowError, StorageError
 from rallyflow.journal.event import Event
 from rallyflow.journal.filesystem import network_filesystem
 from rallyflow.model.ids import RunId
@@ -93,7 +93,7 @@ def _run_session(
         _leave(watching.run)
     except RallyflowError as error:
         inner.failed(error)
-        if watching.run and isinstance(error, StorageError):
+        if watching.run and isinstance(error, StorageError) and not isinstance(error, JournalGone):
             say(f"then: rallyflow resume {watching.run}")
         return error.exit_code
     if not as_json:

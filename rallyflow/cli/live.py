@@ -39,6 +39,7 @@ STYLES = {
     "retrying": "yellow",
     "running": "blue",
     "paused": "yellow",
+    "unprobed": "yellow",
 }
 SIGNS = {
     "succeeded": "✔",
@@ -48,6 +49,7 @@ SIGNS = {
     "skipped": "-",
     "retrying": "↻",
     "paused": "‖",
+    "unprobed": "?",
 }
 
 _NOT_RUNNING = frozenset(state for state in StepState if state is not StepState.RUNNING)
@@ -161,8 +163,8 @@ class Lines:
                 return self._line("succeeded", event.step, "kept: still answers")
             case "settled" if event.state != StepState.SKIPPED:
                 return f"  {event.step}: {reason}"
-            case "settled" | "retry" | "interrupted" | "paused" | "waiting":
-                return self._line(event.state, event.step, reason)
+            case "settled" | "retry" | "interrupted" | "paused" | "waiting" | "unprobed":
+                return self._line("unprobed" if event.kind == "unprobed" else event.state, event.step, reason)
         return ""
 
     def _outcome(self, event: Event) -> str:

@@ -50,6 +50,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument for each option
     Finished steps stay finished; what an attempt in flight had made is removed or taken over; benchmarks keep the
     iterations that were stored. RUN is an id, a unique beginning or end of one, or @latest (the default).
 
+    Of a run that is over and keeps what it made, what has stopped is started again.
+
     With an edited workflow, what it has changed runs, also if it was finished, and what comes after it; all else counts
     as before. That is printed first, with the reason for each step (`rallyflow plan FILE --run RUN` only prints it).
 

@@ -17,7 +17,7 @@ from rallyflow.clouds.embedded.speed import Options, Speed
 from rallyflow.deployers.credentials import write_clouds_yaml
 from rallyflow.deployers.deployer import Deployer, DeployOutputs
 from rallyflow.deployers.probe import probe
-from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, NotFound
+from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, NotFound, StepError, TransientError
 from rallyflow.model.step import Outcome, Progress, StepContext, StepModel
 from rallyflow.model.values import Cloud, Servers
 
@@ -71,7 +71,7 @@ class Embedded(Deployer[EmbeddedInputs]):
         return Outcome(DeployOutputs(cloud=cloud))
 
     def revive(self, outputs: DeployOutputs, context: StepContext) -> DeployOutputs | None:
-        """Make the cloud answer again, from its state folder and for this session; None when that is gone."""
+        """Make the cloud answer again, from its state folder and for this session; None when it can't."""
         found = _of(context)
         if found is None:
             return None
@@ -79,7 +79,13 @@ class Embedded(Deployer[EmbeddedInputs]):
         if settings.keep and process.running(state) and _answers(outputs.cloud):
             return outputs
         port = urlsplit(outputs.cloud.auth_url).port or 0  # its own note of it is gone when a revival was killed
-        return DeployOutputs(cloud=_wake(state, port, settings, context, resource))
+        try:
+            return DeployOutputs(cloud=_wake(state, port, settings, context, resource))
+        except TransientError:
+            raise
+        except StepError as error:
+            context.log.warning("the embedded cloud can't be woken: %s", error.what)
+            return None
 
 
 def _settings(inputs: EmbeddedInputs, password: SecretStr) -> Settings:

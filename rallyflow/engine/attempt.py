@@ -16,7 +16,15 @@ from pydantic import ValidationError
 from rallyflow import plugins
 from rallyflow.engine.metering import Meter
 from rallyflow.engine.undo import undo
-from rallyflow.errors import DiskFull, ErrorClass, InputsInvalid, InternalError, RallyflowError, StepError
+from rallyflow.errors import (
+    DiskFull,
+    ErrorClass,
+    InputsInvalid,
+    InternalError,
+    RallyflowError,
+    StepError,
+    TransientError,
+)
 from rallyflow.journal.books import JournalLedger, JournalParts
 from rallyflow.journal.reader import JournalReader
 from rallyflow.journal.store import Journal
@@ -163,10 +171,11 @@ def _clear_earlier(context: StepContext, journal: Journal) -> None:
     failures = undo(journal, left)
     if failures:
         first = failures[0]
-        raise StepError(
+        passing = all(each.error.kind is ErrorClass.TRANSIENT for each in failures)
+        raise (TransientError if passing else StepError)(
             f"{len(failures)} resources of an earlier attempt can't be removed; "
             f"{first.resource.kind} {first.resource.name}: {first.error.what}",
-            hint=f"look at `rallyflow show {context.run}`, then `rallyflow destroy {context.run}`",
+            hint=f"`rallyflow resume {context.run}` tries again, and so does `rallyflow destroy {context.run}`",
         )
 
 

@@ -29,6 +29,7 @@ from rallyflow.engine.messages import (
     Halt,
     Judge,
     Judged,
+    Leave,
     Pause,
     RetryDue,
     Revive,
@@ -151,16 +152,34 @@ class _Turn:
         self._free(step)
         self._end(step, StepState.SUCCEEDED)
 
-    def revived(self, step: StepId, *, alive: bool) -> None:
+    def revived(self, step: StepId, *, alive: bool | None) -> None:
         self._free(step)
         if alive:
             self._end(step, StepState.SUCCEEDED)
             return
         if self.stop is not Stop.NO:
             return  # perhaps nobody looked: the journal has it as finished, and the next session probes again
+        why = "what it made is gone"
+        if alive is None:
+            if not self._made_anew(step):
+                self.tally[StepState.REVIVING] = self.tally.get(StepState.REVIVING, 0) + 1
+                self.commands.append(Leave(step))
+                return
+            why = "what it needs was made anew"
         self._move(step, StepState.PLANNED)
-        self.commands.append(Settle(step, StepState.PLANNED, "what it made is gone"))
+        self.commands.append(Settle(step, StepState.PLANNED, why))
         self._make_ready(step)
+
+    def _made_anew(self, step: StepId) -> bool:
+        """Whether something that a step stands on has run in this session; inline steps only pass values on."""
+        for need in self.graph.steps[step].needs:
+            for each in self.graph.groups.get(need, (StepId(need),)):
+                if self.graph.steps[each].inline:
+                    if self._made_anew(each):
+                        return True
+                elif self.attempts[each] > self.view.earlier.get(each, 0):
+                    return True
+        return False
 
     def retry_due(self, step: StepId) -> None:
         if self.states[step] is StepState.RETRYING:
@@ -220,8 +239,9 @@ class _Turn:
         return view, self.commands
 
     def _only_waits(self) -> bool:
-        """Whether nothing can happen any more before a person has answered."""
-        return bool(self.tally.get(StepState.PAUSED, 0)) and not self.pending and self.ready is None
+        """Whether nothing can happen any more before a person has answered, or a probe tells more."""
+        waits = self.tally.get(StepState.PAUSED, 0) + self.tally.get(StepState.REVIVING, 0)
+        return waits > 0 and not self.pending and self.ready is None
 
     def _look_at_released(self) -> None:
         while self.released and self.stop is Stop.NO:

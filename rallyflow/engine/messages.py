@@ -55,10 +55,10 @@ class Expanded:
 
 @dataclass(frozen=True, slots=True)
 class Revived:
-    """What a finished step left running was probed."""
+    """What a finished step left running was probed; None when nobody could tell whether it is alive."""
 
     step: StepId
-    alive: bool
+    alive: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,13 @@ class Revive:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """Book that nobody could tell whether what a finished step made is alive: the next session probes it again."""
+
+    step: StepId
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Book a state that no attempt led to: skipped, cancelled, planned again."""
 
@@ -148,4 +155,4 @@ class Finish:
     state: RunState
 
 
-Command = Judge | Start | Revive | Settle | Pause | Delay | Halt | Finish
+Command = Judge | Start | Revive | Leave | Settle | Pause | Delay | Halt | Finish

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
@@ -33,6 +33,7 @@ from rallyflow.engine.messages import (
     Halt,
     Judge,
     Judged,
+    Leave,
     Pause,
     RetryDue,
     Revive,
@@ -57,6 +58,7 @@ from rallyflow.errors import (
     ErrorClass,
     InputsInvalid,
     JournalGone,
+    NotProbed,
     StorageError,
 )
 from rallyflow.journal import event as journal_event
@@ -73,6 +75,7 @@ from rallyflow.units import format_duration
 
 _BATCH = 200  # records that may share one commit: only inline steps, which do nothing outside, have so many at once
 
+_PROBES = 2  # how often a thing is looked at in one session while nobody can tell whether it is alive
 _LOOK = 0.4
 """Seconds between two looks at what other processes ask for, and at how the attempts are."""
 
@@ -113,6 +116,8 @@ class Runner:
         self._tasks: list[Task] = []
         self._finished: RunState | None = None
         self._storage: DiskFull | None = None
+        self._probes: Counter[StepId] = Counter()
+        self.unprobed: NotProbed | None = None  # the first of what could not be looked at
 
     @property
     def _steps(self) -> Mapping[StepId, PlannedStep]:
@@ -168,6 +173,8 @@ class Runner:
                 return self._start(step, attempt)
             case Revive(step):
                 self._tasks.append(self._task("revive", step, self._view.attempts[step], self._values.of(step)))
+            case Leave(step):
+                self._leave(step)
             case Settle(step, state, reason):
                 error = self._errors.pop(step, None) if state is StepState.FAILED else None
                 self._record("settled", step, state, {"reason": reason} | ({"error": error} if error else {}))
@@ -373,17 +380,36 @@ class Runner:
         if isinstance(message, Died):
             message = result_of(message, self._steps[task.step], self._times.left(task.step))
         if task.kind == "revive":
-            return [self._revived(task, message)]
+            return self._revived(task, message)
         return [self._outcome(task.step, task.attempt, message)]
 
-    def _revived(self, task: Task, result: Result) -> Event:
-        """A thing that does not come back to life has to be made again, whatever the reason."""
+    def _revived(self, task: Task, result: Result) -> list[Event]:
+        """What is gone has to be made again; what could not be probed is probed once more, and then left alone."""
         result = masked(result, self._mask)
-        alive = result.state is StepState.SUCCEEDED and result.outputs is not None
-        if alive and result.outputs is not None:
+        if result.state is StepState.SKIPPED:
+            return [Revived(task.step, alive=False)]
+        if result.outputs is not None:
             self._values.put(task.step, result.outputs)
             self._record("revived", task.step, StepState.SUCCEEDED, {"outputs": result.outputs}, task.attempt)
-        return Revived(task.step, alive)
+            return [Revived(task.step, alive=True)]
+        self._probes[task.step] += 1
+        if self._probes[task.step] < _PROBES and self._view.stop is Stop.NO:
+            self._tasks.append(task)
+            return []
+        self._errors[task.step] = result.error
+        return [Revived(task.step, alive=None)]
+
+    def _leave(self, step: StepId) -> None:
+        error = self._errors.pop(step)
+        reason = f"could not be looked at: {error['what']}"
+        self._record("unprobed", step, StepState.SUCCEEDED, {"reason": reason, "error": error})
+        if self.unprobed is None:
+            self.unprobed = NotProbed(
+                f"what {step} made could not be looked at: {error['what']}",
+                hint=f"`rallyflow resume {self._place.run}` looks again; to have it made anew, `rallyflow destroy "
+                f"{self._place.run}` first",
+                where=step,
+            )
 
     def _due(self) -> list[Event]:
         events: list[Event] = []

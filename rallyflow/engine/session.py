@@ -23,6 +23,7 @@ from rallyflow.engine.undo import NotRemoved, undo, with_contents
 from rallyflow.engine.values import Values
 from rallyflow.engine.view import View, new_view
 from rallyflow.errors import JournalGone, StorageError, UsageError
+from rallyflow.journal.books import mark_deleted
 from rallyflow.journal.event import Event
 from rallyflow.journal.fold import storable
 from rallyflow.journal.reader import JournalReader
@@ -75,16 +76,22 @@ class Session:
             self._lock.release()
 
     def execute(self, plan: Plan, view: View, values: Values, listener: Listener, signals: Signals) -> Ending:
-        """Run what is left of a plan, then remove what the run made if the workflow says so."""
+        """Run what is left of a plan, then remove what the run made if the workflow says so.
+
+        Raises NotProbed when nobody could tell of something that was made before whether it is still there.
+        """
         reader, run = self.reader, self.run
         known = Known(reader.answers(run), reader.origins(run), reader.cut_off(run))
         place = replace(self.place, time_to_live=plan.ttl)
         try:
-            state = Runner(view, values, self.journal, place, listener, signals, known).run()
+            runner = Runner(view, values, self.journal, place, listener, signals, known)
+            state = runner.run()
         except JournalGone:  # nobody else will ever know what the run made
             self.tear_down(listener)
             raise
         left = self.close(plan, state, listener)
+        if runner.unprobed is not None:
+            raise runner.unprobed
         return Ending(run, state, Mask(values.secrets).data(values.outputs()), tuple(left))
 
     def close(self, plan: Plan, state: RunState, listener: Listener) -> list[NotRemoved]:
@@ -102,10 +109,11 @@ class Session:
         workers: int,
         listener: Listener,
         signals: Signals,
+        kept: frozenset[StepId] = frozenset(),
     ) -> Ending:
-        """Run what is not done of a plan, of whose steps the journal has these records."""
+        """Run what is not done of a plan, of whose steps the journal has these records; see `resumed_view`."""
         values = values_so_far(plan, self.run, self.place.directory, secrets, steps)
-        return self.execute(plan, resumed_view(plan, steps, workers), values, listener, signals)
+        return self.execute(plan, resumed_view(plan, steps, workers, kept), values, listener, signals)
 
     def book(self, events: Sequence[Event], listener: Listener) -> None:
         """Put events into the journal, all or none, and let the listener see them."""
@@ -133,6 +141,16 @@ class Session:
             self._record(Event("removed", self.run, resource.step, resource.attempt, body=body), listener, fold=False)
 
         return undo(self.journal, resources, removed)
+
+    def forget(self, left: Sequence[NotRemoved]) -> None:
+        """Strike what could not be removed, with what is inside of it, off the ledger; the journal keeps why."""
+        why = {each.resource.id: each.error.what for each in left}
+        given_up = with_contents(self.reader.resources(self.run), lambda resource: resource.id in why)
+        for resource in given_up:
+            body = {"kind": resource.kind, "name": resource.name, "reason": why.get(resource.id, "inside of another")}
+            event = Event("forgotten", self.run, resource.step, resource.attempt, body=body, time_ns=time.time_ns())
+            self.journal.record([event])
+        mark_deleted(self.journal, given_up)
 
     def _record(self, event: Event, listener: Listener, *, fold: bool = True) -> None:
         event = replace(event, time_ns=time.time_ns())
@@ -164,7 +182,8 @@ def begin(
 def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals: Signals) -> Ending:
     """Go on with a run where its journal says that it stopped, and see it through.
 
-    Raises RunLocked while another process works on it, UsageError when it has nothing left to do.
+    Of a run that is over and keeps what it made, that is brought back to life. Raises RunLocked while another process
+    works on it, UsageError when it has nothing left to do, NotProbed when what it made can't be looked at.
     """
     session = Session(home, run)
     if not session.place.directory.is_dir():
@@ -175,20 +194,27 @@ def resume(home: Home, run: RunId, *, workers: int, listener: Listener, signals:
         plan = read_plan(session.place.directory, record.plan)
         secrets = read_secrets(plan.secrets, base=record.workflow.parent)
         plan = plan_as_it_went(plan, steps, answers)
-        _check_resumable(record, plan, steps)
+        kept = _kept(record, plan, steps, session.reader.resources(run))
+        if not kept:
+            _check_resumable(record, plan, steps)
         with borrowed(home, run, plan, steps):
             events = reopened(run, plan, steps, answers, workers)
             session.book(events, listener)
-            return session.go_on(plan, as_they_stand(steps, events), secrets, workers, listener, signals)
+            return session.go_on(plan, as_they_stand(steps, events), secrets, workers, listener, signals, kept)
 
 
 def destroy(
-    home: Home, run: RunId, listener: Listener, only: Callable[[Resource], bool] = lambda _: True
+    home: Home,
+    run: RunId,
+    listener: Listener,
+    only: Callable[[Resource], bool] = lambda _: True,
+    *,
+    forget: bool = False,
 ) -> tuple[int, list[NotRemoved]]:
-    """Remove everything that a run made; returns how many objects were booked and what is still there.
+    """Remove everything that a run made; returns how many objects were booked and what could not be removed.
 
-    `only` chooses among it; what is inside of a chosen object goes with it. Raises RunLocked while another process
-    works on the run.
+    `only` chooses among it; what is inside of a chosen object goes with it. What can't be removed stays in the ledger,
+    unless somebody wants to `forget` it. Raises RunLocked while another process works on the run.
     """
     session = Session(home, run)
     with guarded(home.root):
@@ -197,20 +223,25 @@ def destroy(
         wait_for_the_dead(session.place.directory)
         count = len(with_contents(session.reader.resources(run), only))
         left = session.tear_down(listener, only)
+        if forget:
+            session.forget(left)
         if session.reader.run(run).state is RunState.RUNNING:
             session.journal.record(given_up(run, session.reader.steps(run)))
         return count, left
 
 
-def resumed_view(plan: Plan, steps: Sequence[StepRecord], workers: int) -> View:
-    """Return the view of a run that goes on: finished steps stay finished, those that left something are probed."""
+def resumed_view(plan: Plan, steps: Sequence[StepRecord], workers: int, kept: frozenset[StepId] = frozenset()) -> View:
+    """Return the view of a run that goes on: finished steps stay finished, those that left something are probed.
+
+    That is, those that open steps use, and the `kept` ones.
+    """
     return new_view(
         plan,
         workers=workers,
         done=done_steps(plan, steps),
         attempts={step.id: step.attempt for step in steps},
         paused=frozenset(step.id for step in steps if was_in_flight(step)),
-        revive=_to_revive(plan, steps),
+        revive=_to_revive(plan, steps) | kept,
     )
 
 
@@ -283,8 +314,21 @@ def read_plan(directory: Path, name: str = FIRST_PLAN) -> Plan:
         ) from error
 
 
-def _check_resumable(run: RunRecord, plan: Plan, steps: list[StepRecord]) -> None:
-    if run.state is not RunState.RUNNING and len(standing(plan, steps)) == len(steps):
+def _kept(run: RunRecord, plan: Plan, steps: Sequence[StepRecord], resources: Sequence[Resource]) -> frozenset[StepId]:
+    """Return the steps of a run that is over whose work it was to keep, and that has something outside."""
+    if not _is_over(run, plan, steps) or _tears_down(plan.teardown, run.state):
+        return frozenset()
+    revivable = {step.id for step in plan.steps if step.revivable}
+    done = {step.id for step in steps if step.state is StepState.SUCCEEDED and step.origin is None}
+    return frozenset(done & revivable & {resource.step for resource in resources if resource.step})
+
+
+def _is_over(run: RunRecord, plan: Plan, steps: Sequence[StepRecord]) -> bool:
+    return run.state is not RunState.RUNNING and len(standing(plan, steps)) == len(steps)
+
+
+def _check_resumable(run: RunRecord, plan: Plan, steps: Sequence[StepRecord]) -> None:
+    if _is_over(run, plan, steps):
         raise UsageError(
             f"run {run.id} has {run.state}: there is nothing to resume",
             hint=f"look at it with `rallyflow show {run.id}`, or run a part of it again with `rallyflow rerun`",

@@ -56,12 +56,15 @@ class Debian(Deployer[DebianInputs]):
         return self.run(inputs, context)
 
     def revive(self, outputs: DeployOutputs, context: StepContext) -> DeployOutputs | None:
-        """Bring the cloud back to what this step had made of it; None when a server is new.
+        """Bring the cloud back to what this step had made of it; None when a server is new, or its files are gone.
 
         Later steps may have changed its options, and its servers may have been restarted.
         """
-        wanted = _kept(context.artifacts)
-        passwords = Passwords.load(deployment_folder(outputs.cloud) / "passwords.json")
+        try:
+            wanted = _kept(context.artifacts)
+            passwords = Passwords.load(deployment_folder(outputs.cloud) / "passwords.json")
+        except (NotFound, FileNotFoundError):
+            return None
         context.report(Progress(note="looking after the servers"))
         try:
             if not all_have(wanted.servers, passwords.deployment, context):

@@ -20,6 +20,7 @@ from rallyflow.engine.messages import (
     Halt,
     Judge,
     Judged,
+    Leave,
     Pause,
     RetryDue,
     Revive,
@@ -113,10 +114,11 @@ class Harness:
 
     case: Case
     view: object
-    alive: bool = True
+    alive: bool | None = True
     running: dict[StepId, int] = field(default_factory=dict)
     reviving: set[StepId] = field(default_factory=set)
     timers: set[StepId] = field(default_factory=set)
+    left: set[StepId] = field(default_factory=set)
     finished: RunState | None = None
     journal: dict[StepId, tuple[StepState, int]] = field(default_factory=dict)
     snapshots: list[dict[StepId, tuple[StepState, int]]] = field(default_factory=list)
@@ -153,6 +155,8 @@ class Harness:
                 return self.start(step, attempt)
             case Revive(step):
                 self.reviving.add(step)
+            case Leave(step):
+                self.left.add(step)
             case Settle(step, state, _):
                 self.book(step, state)
             case Pause(step):
@@ -364,6 +368,37 @@ def test_a_run_that_is_cut_anywhere_and_resumed_ends_like_one_that_was_not(case,
         if alive:
             kept = {step for step, state in again.begun.items() if state in (StepState.SUCCEEDED, StepState.REVIVING)}
             assert not kept & set(again.started), "a finished step ran again"
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_what_could_not_be_looked_at_is_left_for_the_next_session_and_made_anew_only_with_what_it_needs(case):
+    whole = fresh(case)
+    states = whole.run(first)
+    for snapshot in whole.snapshots:
+        blind = resumed(case, snapshot, alive=None)
+        after = blind.run(first)
+        done = {step for step, state in blind.begun.items() if state in (StepState.SUCCEEDED, StepState.REVIVING)}
+        for step in done & set(blind.started):
+            assert any(blind.started.count(need) for need in needs_of(blind.view.graph, step)), f"{step} ran again"
+        if not blind.left:
+            assert after == states
+            continue
+        assert blind.finished in (RunState.INTERRUPTED, RunState.PAUSED)
+        assert all(after[step] is StepState.SUCCEEDED for step in blind.left)
+        assert resumed(case, blind.journal).run(first) == states
+
+
+def needs_of(graph, step):
+    """All steps that a step stands on."""
+    found, todo = set(), [step]
+    while todo:
+        for need in graph.steps[todo.pop()].needs:
+            for each in graph.groups.get(need, (need,)):
+                if each not in found:
+                    found.add(each)
+                    todo.append(each)
+    return found
 
 
 def test_the_run_tells_the_worst_end_of_its_steps():
