@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rallyflow.errors import ResultsUnreadable
-from rallyflow.verifiers.case import LONGEST_MESSAGE, Case, CaseState, bounded, first_line, shortened, since_epoch
+from rallyflow.verifiers.case import LONGEST_MESSAGE, Case, CaseState, bounded, shortened, since_epoch
+from rallyflow.verifiers.suitecounts import Counts
+from rallyflow.verifiers.verdicts import BAD, tag, verdict, what_went_wrong
 
 LARGEST = 200_000_000
 """Bytes of a file that are read."""
 NAMELESS = "(no name)"
 """What a test is called that has no name."""
 _DEEPEST = 50  # elements inside each other
-_BAD = ("failure", "error")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -40,19 +41,51 @@ def read_junit(source: BinaryIO, ended: Callable[[Case], None]) -> None:
 
 def _read(events: Any, ended: Callable[[Case], None]) -> None:
     stack: list[Element] = []
+    counts = Counts()
     for event, element in events:
         if event == "start":
             stack.append(element)
-            if len(stack) == 1 and _tag(element) not in ("testsuites", "testsuite"):
-                raise ResultsUnreadable(f"the file is no JUnit: it begins with <{_tag(element)[:60]}>")
-            if len(stack) > _DEEPEST:
-                raise ResultsUnreadable(f"the XML is nested more than {_DEEPEST} deep: no JUnit")
+            _check(stack)
+            if tag(element) == "testsuite":
+                counts.begin()
             continue
         stack.pop()
-        if _tag(element) == "testcase":
-            ended(_case(element, stack))
-        if stack and _tag(element) in ("testcase", "testsuite", "properties", "system-out", "system-err"):
+        for case in _cases(element, stack, counts):
+            ended(case)
+        if stack and tag(element) in ("testcase", "testsuite", "properties", "system-out", "system-err"):
             stack[-1].remove(element)  # what has been read takes no memory any more
+
+
+def _check(stack: Sequence[Element]) -> None:
+    """Raise ResultsUnreadable when an element that begins can't be JUnit's."""
+    if len(stack) == 1 and tag(stack[0]) not in ("testsuites", "testsuite"):
+        raise ResultsUnreadable(f"the file is no JUnit: it begins with <{tag(stack[0])[:60]}>")
+    if len(stack) > _DEEPEST:
+        raise ResultsUnreadable(f"the XML is nested more than {_DEEPEST} deep: no JUnit")
+
+
+def _cases(element: Element, stack: Sequence[Element], counts: Counts) -> Iterator[Case]:
+    """Give what an element says that has ended within those that have not: a test, or trouble of a whole suite."""
+    if tag(element) == "testcase":
+        counts.show(element)
+        yield _case(element, stack)
+    elif tag(element) in BAD and stack and tag(stack[-1]) in ("testsuite", "testsuites"):
+        counts.show([element])
+        message, detail = what_went_wrong(element)
+        yield _trouble(stack[-1], message or f"the suite has a <{tag(element)}> of its own", detail)
+    elif tag(element) == "testsuite" and (message := counts.missing(element)):
+        yield _trouble(element, message)
+
+
+def _trouble(suite: Element, message: str, detail: str = "") -> Case:
+    """Return what stands for the tests of a suite that have no result of their own."""
+    return Case(
+        name=bounded(suite.get("name") or NAMELESS),
+        state=CaseState.ERRORED,
+        started_ns=_moment(suite.get("timestamp")),
+        message=message[:LONGEST_MESSAGE],
+        detail=shortened(detail),
+    )
 
 
 class _Bounded:
@@ -72,8 +105,8 @@ class _Bounded:
 
 def _case(element: Element, stack: Sequence[Element]) -> Case:
     name = ".".join(part for part in (element.get("classname", ""), element.get("name", "")) if part) or NAMELESS
-    suite = next((each for each in reversed(stack) if _tag(each) == "testsuite"), None)
-    state, message, detail = _verdict(element)
+    suite = next((each for each in reversed(stack) if tag(each) == "testsuite"), None)
+    state, message, detail = verdict(element)
     return Case(
         name=bounded(name),
         state=state,
@@ -82,24 +115,6 @@ def _case(element: Element, stack: Sequence[Element]) -> Case:
         message=message[:LONGEST_MESSAGE],
         detail=shortened(detail),
     )
-
-
-def _verdict(element: Element) -> tuple[CaseState, str, str]:
-    """Return state, message and traceback of a test. pytest's expected failures are marked ones that were skipped."""
-    for child in element:
-        message, text = child.get("message") or "", (child.text or "").strip()
-        if _tag(child) in _BAD:
-            if message.startswith("[XPASS(strict)]"):
-                return CaseState.UXSUCCESS, f"it was expected to fail: {message}", ""
-            return CaseState.FAILED, message.strip() or first_line(text), text
-        if _tag(child) == "skipped":
-            expected = child.get("type") == "pytest.xfail"
-            return (CaseState.XFAIL if expected else CaseState.SKIPPED), message or first_line(text), ""
-    return CaseState.PASSED, "", ""
-
-
-def _tag(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
 
 
 def _duration(text: str | None) -> int:
