@@ -18,6 +18,7 @@ LARGEST = 200_000_000
 """Bytes of a file that are read."""
 NAMELESS = "(no name)"
 """What a test is called that has no name."""
+_WITHOUT_END = "it has no name: so pytest writes a test that began, and never ended"
 _DEEPEST = 50  # elements inside each other
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -107,6 +108,8 @@ def _case(element: Element, stack: Sequence[Element]) -> Case:
     name = ".".join(part for part in (element.get("classname", ""), element.get("name", "")) if part) or NAMELESS
     suite = next((each for each in reversed(stack) if tag(each) == "testsuite"), None)
     state, message, detail = verdict(element)
+    if name == NAMELESS and state is CaseState.PASSED:
+        state, message = CaseState.ERRORED, _WITHOUT_END
     return Case(
         name=bounded(name),
         state=state,

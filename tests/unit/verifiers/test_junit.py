@@ -109,6 +109,12 @@ def test_a_suite_that_could_not_be_loaded_is_an_errored_test():
     assert well.state is CaseState.PASSED
 
 
+def test_a_test_without_name_and_result_never_ended():
+    (case,) = cases_of('<testsuite name="pytest"><testcase time="0.0"/></testsuite>')
+    assert (case.name, case.state) == ("(no name)", CaseState.ERRORED)
+    assert "never ended" in case.message
+
+
 GOOD = '<testcase name="good"/>'
 NO = '<testcase name="no"><failure message="x"/></testcase>'
 INNER = f'<testsuite failures="1">{NO}</testsuite>'
