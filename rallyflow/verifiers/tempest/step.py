@@ -40,6 +40,7 @@ from rallyflow.verifiers.tempest.conf import merged as with_overrides
 from rallyflow.verifiers.tempest.facts import gather
 from rallyflow.verifiers.tempest.inputs import TempestInputs
 from rallyflow.verifiers.tempest.listing import install
+from rallyflow.verifiers.tempest.options import check as check_options
 from rallyflow.verifiers.tempest.program import Options, Tempest, completed
 from rallyflow.verifiers.tempest.workspace import KIND, TempestWorkspaces, given_account, make_account
 from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
@@ -55,6 +56,7 @@ class TempestStep(Verifier[TempestInputs]):
         lists = _Lists.read(inputs, context)
         try:
             made = install(inputs.version, inputs.plugins, context)
+            check_options(inputs.config, made, context)
         except Interrupted:
             return _nothing(context)
         row = context.ledger.intend(
