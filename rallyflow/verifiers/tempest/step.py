@@ -96,6 +96,10 @@ class _Lists:
         unknown = idle(tests, patterns, self.load)
         if unknown:
             log.warning("there is no test for %d of what is to run: %s", len(unknown), shown(unknown))
+        unused = self.skip.without_tests({test.name for test in tests})
+        if unused:
+            total = len(self.skip.exact)
+            log.warning("%d of %d in `skip` are about no test that there is: %s", len(unused), total, shown(unused))
         return select(tests, patterns, self.load, self.skip)
 
 

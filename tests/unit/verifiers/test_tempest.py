@@ -101,6 +101,16 @@ def test_what_failed_earlier_is_found_in_a_list_to_load_with_tags_and_without(
     assert [case.name for case in rows] == ["m.C.test_b"]
 
 
+def test_what_is_to_be_skipped_and_is_no_test_is_named_and_what_is_only_not_chosen_is_not(made, context, rows, caplog):
+    caplog.set_level(logging.WARNING)
+    skip = {"m.C.test_a": "bug 1", "m.C.test_aa": "bug 2", "test_[xy]": "bug 3"}
+    verify(made, context, pattern="test_b", skip=skip)
+    assert [case.name for case in rows] == ["m.C.test_b"]
+    assert [text for text in caplog.messages if "skip" in text] == [
+        "2 of 3 in `skip` are about no test that there is: m.C.test_aa, test_[xy]"
+    ]
+
+
 def knows(made, text):
     """Let the Python of the environment print a text, as the program does that asks Tempest for its options."""
     program = made.path / "bin" / "python"
