@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import os
@@ -198,6 +199,15 @@ def test_document_types_and_entities_are_refused(text):
 def test_what_is_no_junit_is_refused(text):
     with pytest.raises(ResultsUnreadable):
         cases_of(text)
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
+def test_junit_is_recognised_in_every_encoding_that_a_file_names(tmp_path, mark):
+    encoding = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}.get(mark, "utf-8")
+    declared = f'<?xml version="1.0" encoding="{encoding[:6].rstrip("-")}"?>\n' if encoding != "utf-8" else "\n"
+    file = tmp_path / "results"
+    file.write_bytes(mark + (declared + '<testsuite><testcase name="größer"/></testsuite>').encode(encoding))
+    assert [case.name for case in read_results(file)] == ["größer"]
 
 
 def test_a_file_without_tests_is_refused(tmp_path):
