@@ -9,7 +9,8 @@ from rallyflow.verifiers.case import CaseState, first_line
 
 BAD = ("failure", "error")
 """Elements that say that something went wrong."""
-_XFAIL = "pytest.xfail"  # the type of what pytest writes as skipped, and is an expected failure
+_XFAIL = ("pytest.xfail", "XFAIL")  # types of what pytest and unittest-xml-reporting skip as an expected failure
+_UXSUCCESS = "UnexpectedSuccess"  # the type that unittest-xml-reporting gives: to an error, or in older versions a skip
 _STRICT = "[XPASS(strict)]"  # how pytest begins the message of a failure that is an unexpected success
 _MAYFAIL = "TEST_CASE tagged with !mayfail"  # Catch2's reason to skip, beside the failures that it lets pass
 _NOT_RUN = {"notrun": "status", "disabled": "status", "suppressed": "result", "skipped": "result"}
@@ -22,7 +23,9 @@ Verdict = tuple[CaseState, str, str]
 def verdict(test: Element) -> Verdict:
     """Return how a test ended. What has failed counts, even when it was skipped before: a teardown can still fail."""
     skips = [child for child in test if tag(child) == "skipped"]
-    for child in test:
+    for child in (child for child in test if tag(child) in (*BAD, "skipped")):
+        if child.get("type") == _UXSUCCESS or _message(child).startswith(_STRICT):
+            return CaseState.UXSUCCESS, f"it was expected to fail: {_message(child)}", ""
         if tag(child) in BAD:
             return _failed(child, skips)
     return _skipped(skips[0]) if skips else _without_child(test)
@@ -39,15 +42,13 @@ def tag(element: Element) -> str:
 
 
 def _failed(child: Element, skips: Iterable[Element]) -> Verdict:
-    if _message(child).startswith(_STRICT):
-        return CaseState.UXSUCCESS, f"it was expected to fail: {_message(child)}", ""
     if any(_message(skip) == _MAYFAIL for skip in skips):
         return CaseState.XFAIL, f"tagged with !mayfail: {_reason(child)}", ""
     return CaseState.FAILED, _reason(child), _text(child)
 
 
 def _skipped(skip: Element) -> Verdict:
-    state = CaseState.XFAIL if skip.get("type") == _XFAIL else CaseState.SKIPPED
+    state = CaseState.XFAIL if skip.get("type") in _XFAIL else CaseState.SKIPPED
     return state, _message(skip) or first_line(_text(skip)), ""
 
 

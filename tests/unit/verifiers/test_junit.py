@@ -86,6 +86,23 @@ def test_a_failure_counts_whatever_else_a_test_says(inner, state):
 
 
 @pytest.mark.parametrize(
+    ("inner", "state"),
+    [
+        ('<skipped type="skip" message="away"/>', "skipped"),
+        ('<skipped type="XFAIL" message="expected failure: (...)"/>', "xfail"),
+        ('<skipped type="XFAIL" message="expected"/><error type="OSError" message="tearDown"/>', "failed"),
+        ('<error type="UnexpectedSuccess" message="it passed"/>', "uxsuccess"),
+        ('<failure type="UnexpectedSuccess" message="it passed"/>', "uxsuccess"),
+        ('<skipped type="UnexpectedSuccess" message="it passed"/>', "uxsuccess"),
+        ('<property type="UnexpectedSuccess"/>', "passed"),
+    ],
+)
+def test_what_unittest_xml_reporting_writes_is_understood(inner, state):
+    (case,) = cases_of(f'<testsuite><testcase classname="a.T" name="test_x">{inner}</testcase></testsuite>')
+    assert case.state.value == state
+
+
+@pytest.mark.parametrize(
     ("attributes", "state"),
     [
         ('status="notrun" result="suppressed"', "skipped"),
