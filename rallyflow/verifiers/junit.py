@@ -19,6 +19,8 @@ LARGEST = 200_000_000
 NAMELESS = "(no name)"
 """What a test is called that has no name."""
 _WITHOUT_END = "it has no name: so pytest writes a test that began, and never ended"
+_OURS = "rallyflow"  # names what `write_junit` wrote; a test without a class has no place there
+_PYTEST = "pytest"  # how pytest calls each suite, in which what can't be collected has no class
 _DEEPEST = 50  # elements inside each other
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -105,8 +107,8 @@ class _Bounded:
 
 
 def _case(element: Element, stack: Sequence[Element]) -> Case:
-    name = ".".join(part for part in (element.get("classname", ""), element.get("name", "")) if part) or NAMELESS
     suite = next((each for each in reversed(stack) if tag(each) == "testsuite"), None)
+    name = _name(element, stack)
     state, message, detail = verdict(element)
     if name == NAMELESS and state is CaseState.PASSED:
         state, message = CaseState.ERRORED, _WITHOUT_END
@@ -118,6 +120,15 @@ def _case(element: Element, stack: Sequence[Element]) -> Case:
         message=message[:LONGEST_MESSAGE],
         detail=shortened(detail),
     )
+
+
+def _name(test: Element, stack: Sequence[Element]) -> str:
+    """Return a test's name with its class, or without that with its suite: two suites may well have one of a name."""
+    place, name = test.get("classname", ""), test.get("name", "")
+    if name and not place and stack[0].get("name") != _OURS:
+        suites = [each.get("name", "") for each in stack if tag(each) == "testsuite"]
+        place = next((suite for suite in reversed(suites) if suite and suite != _PYTEST), "")
+    return ".".join(filter(None, (place, name))) or NAMELESS
 
 
 def _duration(text: str | None) -> int:
@@ -148,7 +159,7 @@ def write_junit(suites: Sequence[Suite]) -> str:
 
     An expected failure is a test that was skipped, an unexpected success one that failed: JUnit has no words for them.
     """
-    root = Element("testsuites")
+    root = Element("testsuites", {"name": _OURS})
     for suite in suites:
         _add_suite(root, suite)
     indent(root)

@@ -176,6 +176,28 @@ def test_a_count_that_tools_may_come_to_in_other_ways_invents_no_failure(text):
     assert CaseState.ERRORED not in {case.state for case in cases_of(text)}
 
 
+def test_a_test_without_a_class_is_named_after_its_suite():
+    text = """<testsuites name="jest tests"><testsuite name="cart"><testcase name="works"/></testsuite>
+    <testsuite name="login"><testcase classname="" name="works"/><testcase classname="C" name="works"/>
+    <testsuite name=""><testcase name="fails"/></testsuite><testsuite name="in"><testcase name="works"/></testsuite>
+    </testsuite></testsuites>"""
+    names = ["cart.works", "login.works", "C.works", "login.fails", "in.works"]
+    assert [case.name for case in cases_of(text)] == names
+
+
+def test_a_module_that_pytest_cannot_collect_is_named_after_itself():
+    text = (
+        '<testsuites name="pytest tests"><testsuite name="pytest"><testcase classname="" name="test_it"/></testsuite>'
+    )
+    assert [case.name for case in cases_of(f"{text}</testsuites>")] == ["test_it"]
+
+
+def test_what_is_written_keeps_the_names_of_tests_without_a_place():
+    names = ["works", "a.works", "a works(b.c)"]
+    text = write_junit([Suite("run:step", [Case(name, CaseState.PASSED) for name in names])])
+    assert [case.name for case in cases_of(text)] == names
+
+
 def test_a_testsuite_alone_and_names_with_namespaces_are_read():
     text = '<testsuite xmlns="urn:x"><testcase name="a"/></testsuite>'
     assert [case.name for case in cases_of(text)] == ["a"]
