@@ -22,6 +22,7 @@ _WITHOUT_END = "it has no name: so pytest writes a test that began, and never en
 _OURS = "rallyflow"  # names what `write_junit` wrote; a test without a class has no place there
 _PYTEST = "pytest"  # how pytest calls each suite, in which what can't be collected has no class
 _DEEPEST = 50  # elements inside each other
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -133,10 +134,21 @@ def _name(test: Element, stack: Sequence[Element]) -> str:
 
 def _duration(text: str | None) -> int:
     try:
-        seconds = float((text or "0").replace(",", ""))
+        seconds = float(_plain((text or "0").strip()))
     except ValueError:
         return 0
     return int(seconds * 1e9) if 0 <= seconds < 1e8 else 0
+
+
+def _plain(number: str) -> str:
+    """Return a number as Python writes it. A comma is one between thousands, or where it can't be that, a decimal sign.
+
+    `1,234` may be either; Maven groups thousands, and that is what it is taken for.
+    """
+    whole, comma, rest = number.partition(",")
+    if not comma or _GROUPED.fullmatch(number) or "," in rest or "." in rest:
+        return number.replace(",", "")
+    return f"{whole.replace('.', '')}.{rest}"
 
 
 def _moment(text: str | None) -> int:

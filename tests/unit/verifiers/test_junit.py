@@ -264,6 +264,29 @@ def test_numbers_that_are_none_do_no_harm():
     assert [case.duration_ns for case in cases] == [0, 1_234_500_000_000]
 
 
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [
+        ("0,005", 5),
+        ("12,5", 12_500),
+        ("1,5E-2", 15),
+        ("1.234,5", 1_234_500),
+        ("0,1234", 123),
+        ("1,234", 1_234_000),
+        ("12,345", 12_345_000),
+        ("1,234,567", 1_234_567_000),
+        ("1,234.5", 1_234_500),
+        ("1,23,456.5", 123_456_500),
+        (" 2.5 ", 2_500),
+        ("1,2x", 0),
+        (",", 0),
+    ],
+)
+def test_a_comma_is_a_decimal_sign_where_it_groups_no_thousands(text, milliseconds):
+    (case,) = cases_of(f'<testsuite><testcase name="a" time="{text}"/></testsuite>')
+    assert case.duration_ns // 1_000_000 == milliseconds
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_give_tests_or_an_error_of_ours(data):
