@@ -32,7 +32,7 @@ from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
 PYTEST = "pytest==9.2.0"
 TESTINFRA = "testinfra"
 _LONGEST = 300  # characters of why pytest stopped
-_STOPPED = re.compile(r"^!{3,} (.+) !{3,}$")
+_STOPPED = re.compile(r"^!+ (.+) !+$")
 _PROGRESS = re.compile(r"^(\S.*?) (PASSED|FAILED|SKIPPED|ERROR|XFAIL|XPASS)\b.*\[\s*(\d+)%\]$")
 
 

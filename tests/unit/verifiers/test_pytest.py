@@ -123,9 +123,9 @@ SPOILED = {
     "exit as if all were well": (EXITS % 0, "", "exit code 0"),
     "exit with a code": (EXITS % 42, "", "exit code 42 (_pytest.outcomes.Exit: enough)"),
     "exit in a fixture": (
-        "@pytest.fixture\ndef thing(): pytest.exit('no thing')\ndef test_exit(thing): pass\n",
+        "@pytest.fixture\ndef thing(): pytest.exit('no thing ' * 9)\ndef test_exit(thing): pass\n",
         "",
-        "exit code 2 (it was interrupted: _pytest.outcomes.Exit: no thing)",
+        "exit code 2 (it was interrupted: _pytest.outcomes.Exit: no thing no",
     ),
     "interrupted after the call": (
         "def test_exit(): pass\n",
