@@ -126,7 +126,7 @@ def _compared(name: str, seen: tuple[Seen | None, ...], tolerance: Tolerance) ->
 
 def _change(first: Seen | None, last: Seen | None, tolerance: Tolerance) -> Change:
     if last is None:
-        return Change.GONE
+        return Change.GONE if first is not None else Change.SAME  # only verifications between them have it
     if last.state in BAD:
         return Change.STILL_BAD if first is not None and first.state in BAD else Change.NEW_FAILURE
     if first is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,8 @@ from rallyflow.verifiers.subunit import looks_like_subunit, read_subunit, read_s
 
 Format = Literal["auto", "subunit", "subunit-v1", "junit"]
 MOST_CASES = 1_000_000
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+"""How files begin that say in which of these encodings they are; other XML begins with ASCII."""
 _V1 = re.compile(
     rb"^(test(ing)?|time|progress|tags|success(ful)?|failure|error|skip|xfail|uxsuccess)[: ]", re.MULTILINE
 )
@@ -59,7 +62,7 @@ def _add(case: Case, cases: list[Case]) -> None:
 def _guessed(beginning: bytes) -> Format:
     if looks_like_subunit(beginning):
         return "subunit"
-    if beginning.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+    if _is_markup(beginning):
         return "junit"
     if _V1.search(beginning):
         return "subunit-v1"
@@ -68,3 +71,8 @@ def _guessed(beginning: bytes) -> Format:
     raise ResultsUnreadable(
         "this is neither subunit nor JUnit", hint="`format` says what it is, if it begins with something else"
     )
+
+
+def _is_markup(beginning: bytes) -> bool:
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if beginning.startswith(mark)), (b"", "latin-1"))
+    return beginning.removeprefix(mark).decode(encoding, errors="ignore").lstrip().startswith("<")

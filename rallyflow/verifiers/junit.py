@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from rallyflow.errors import ResultsUnreadable
-from rallyflow.verifiers.case import LONGEST_MESSAGE, Case, CaseState, bounded, first_line, shortened, since_epoch
+from rallyflow.verifiers.case import LONGEST_MESSAGE, Case, CaseState, bounded, shortened, since_epoch
+from rallyflow.verifiers.suitecounts import Counts
+from rallyflow.verifiers.verdicts import BAD, tag, verdict, what_went_wrong
 
 LARGEST = 200_000_000
 """Bytes of a file that are read."""
 NAMELESS = "(no name)"
 """What a test is called that has no name."""
+_WITHOUT_END = "it has no name: so pytest writes a test that began, and never ended"
+_OURS = "rallyflow"  # names what `write_junit` wrote; a test without a class has no place there
+_PYTEST = "pytest"  # how pytest calls each suite, in which what can't be collected has no class
 _DEEPEST = 50  # elements inside each other
-_BAD = ("failure", "error")
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -40,19 +45,51 @@ def read_junit(source: BinaryIO, ended: Callable[[Case], None]) -> None:
 
 def _read(events: Any, ended: Callable[[Case], None]) -> None:
     stack: list[Element] = []
+    counts = Counts()
     for event, element in events:
         if event == "start":
             stack.append(element)
-            if len(stack) == 1 and _tag(element) not in ("testsuites", "testsuite"):
-                raise ResultsUnreadable(f"the file is no JUnit: it begins with <{_tag(element)[:60]}>")
-            if len(stack) > _DEEPEST:
-                raise ResultsUnreadable(f"the XML is nested more than {_DEEPEST} deep: no JUnit")
+            _check(stack)
+            if tag(element) == "testsuite":
+                counts.begin()
             continue
         stack.pop()
-        if _tag(element) == "testcase":
-            ended(_case(element, stack))
-        if stack and _tag(element) in ("testcase", "testsuite", "properties", "system-out", "system-err"):
+        for case in _cases(element, stack, counts):
+            ended(case)
+        if stack and tag(element) in ("testcase", "testsuite", "properties", "system-out", "system-err"):
             stack[-1].remove(element)  # what has been read takes no memory any more
+
+
+def _check(stack: Sequence[Element]) -> None:
+    """Raise ResultsUnreadable when an element that begins can't be JUnit's."""
+    if len(stack) == 1 and tag(stack[0]) not in ("testsuites", "testsuite"):
+        raise ResultsUnreadable(f"the file is no JUnit: it begins with <{tag(stack[0])[:60]}>")
+    if len(stack) > _DEEPEST:
+        raise ResultsUnreadable(f"the XML is nested more than {_DEEPEST} deep: no JUnit")
+
+
+def _cases(element: Element, stack: Sequence[Element], counts: Counts) -> Iterator[Case]:
+    """Give what an element says that has ended within those that have not: a test, or trouble of a whole suite."""
+    if tag(element) == "testcase":
+        counts.show(element)
+        yield _case(element, stack)
+    elif tag(element) in BAD and stack and tag(stack[-1]) in ("testsuite", "testsuites"):
+        counts.show([element])
+        message, detail = what_went_wrong(element)
+        yield _trouble(stack[-1], message or f"the suite has a <{tag(element)}> of its own", detail)
+    elif tag(element) == "testsuite" and (message := counts.missing(element)):
+        yield _trouble(element, message)
+
+
+def _trouble(suite: Element, message: str, detail: str = "") -> Case:
+    """Return what stands for the tests of a suite that have no result of their own."""
+    return Case(
+        name=bounded(suite.get("name") or NAMELESS),
+        state=CaseState.ERRORED,
+        started_ns=_moment(suite.get("timestamp")),
+        message=message[:LONGEST_MESSAGE],
+        detail=shortened(detail),
+    )
 
 
 class _Bounded:
@@ -71,9 +108,11 @@ class _Bounded:
 
 
 def _case(element: Element, stack: Sequence[Element]) -> Case:
-    name = ".".join(part for part in (element.get("classname", ""), element.get("name", "")) if part) or NAMELESS
-    suite = next((each for each in reversed(stack) if _tag(each) == "testsuite"), None)
-    state, message, detail = _verdict(element)
+    suite = next((each for each in reversed(stack) if tag(each) == "testsuite"), None)
+    name = _name(element, stack)
+    state, message, detail = verdict(element)
+    if name == NAMELESS and state is CaseState.PASSED:
+        state, message = CaseState.ERRORED, _WITHOUT_END
     return Case(
         name=bounded(name),
         state=state,
@@ -84,30 +123,32 @@ def _case(element: Element, stack: Sequence[Element]) -> Case:
     )
 
 
-def _verdict(element: Element) -> tuple[CaseState, str, str]:
-    """Return state, message and traceback of a test. pytest's expected failures are marked ones that were skipped."""
-    for child in element:
-        message, text = child.get("message") or "", (child.text or "").strip()
-        if _tag(child) in _BAD:
-            if message.startswith("[XPASS(strict)]"):
-                return CaseState.UXSUCCESS, f"it was expected to fail: {message}", ""
-            return CaseState.FAILED, message.strip() or first_line(text), text
-        if _tag(child) == "skipped":
-            expected = child.get("type") == "pytest.xfail"
-            return (CaseState.XFAIL if expected else CaseState.SKIPPED), message or first_line(text), ""
-    return CaseState.PASSED, "", ""
-
-
-def _tag(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
+def _name(test: Element, stack: Sequence[Element]) -> str:
+    """Return a test's name with its class, or without that with its suite: two suites may well have one of a name."""
+    place, name = test.get("classname", ""), test.get("name", "")
+    if name and not place and stack[0].get("name") != _OURS:
+        suites = [each.get("name", "") for each in stack if tag(each) == "testsuite"]
+        place = next((suite for suite in reversed(suites) if suite and suite != _PYTEST), "")
+    return ".".join(filter(None, (place, name))) or NAMELESS
 
 
 def _duration(text: str | None) -> int:
     try:
-        seconds = float((text or "0").replace(",", ""))
+        seconds = float(_plain((text or "0").strip()))
     except ValueError:
         return 0
     return int(seconds * 1e9) if 0 <= seconds < 1e8 else 0
+
+
+def _plain(number: str) -> str:
+    """Return a number as Python writes it. A comma is one between thousands, or where it can't be that, a decimal sign.
+
+    `1,234` may be either; Maven groups thousands, and that is what it is taken for.
+    """
+    whole, comma, rest = number.partition(",")
+    if not comma or _GROUPED.fullmatch(number) or "," in rest or "." in rest:
+        return number.replace(",", "")
+    return f"{whole.replace('.', '')}.{rest}"
 
 
 def _moment(text: str | None) -> int:
@@ -130,7 +171,7 @@ def write_junit(suites: Sequence[Suite]) -> str:
 
     An expected failure is a test that was skipped, an unexpected success one that failed: JUnit has no words for them.
     """
-    root = Element("testsuites")
+    root = Element("testsuites", {"name": _OURS})
     for suite in suites:
         _add_suite(root, suite)
     indent(root)

@@ -6,12 +6,14 @@ import os
 import re
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from pydantic import Field
 
 from rallyflow.errors import NotFound, ResultsUnreadable
+from rallyflow.masking import Mask
 from rallyflow.model.states import StepState
 from rallyflow.model.step import OnResume, Outcome, Progress, StepContext, StepModel
 from rallyflow.model.values import Cloud, Servers
@@ -29,6 +31,8 @@ from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
 
 PYTEST = "pytest==9.2.0"
 TESTINFRA = "testinfra"
+_LONGEST = 300  # characters of why pytest stopped
+_STOPPED = re.compile(r"^!+ (.+) !+$")
 _PROGRESS = re.compile(r"^(\S.*?) (PASSED|FAILED|SKIPPED|ERROR|XFAIL|XPASS)\b.*\[\s*(\d+)%\]$")
 
 
@@ -77,15 +81,18 @@ class PytestStep(Verifier[PytestInputs]):
         stream = _Lines(expected, context)
         limits = Limits(inputs.timeout, polite=signal.SIGINT, grace=30.0, stop=context.stop)
         ended = run(command, stream.log, stream.output.line, limits)
-        cases = _written(result, ended, context) if result.is_file() and ended.code != _NOTHING else []
-        if ended.cut:
-            cases = _cut_short(cases, marks)
+        cases = _cases(result, marks, ended, context)
         versions = {name: version for name, version in made.packages.items() if name.startswith("pytest")}
-        return concluded(all_judged(cases, expected, context.log), ended, stream.last, context, versions)
+        found = concluded(all_judged(cases, expected, context.log), ended, stream.last, context, versions)
+        said = Mask(context.secrets).text(stream.said)[:_LONGEST]
+        return found if _explained(ended, cases) else _failed(found, ended, said)
 
 
-_NOTHING = 5
-"""The exit code with which pytest says that it found no test."""
+_OK, _FAILED, _NOTHING = 0, 1, 5
+"""The exit codes with which pytest says that all passed, that some tests failed, and that it found none."""
+_TO_THE_END = (_OK, _FAILED, _NOTHING)
+_OTHERS = {2: "it was interrupted", 3: "it broke itself", 4: "its arguments are wrong"}
+"""What other exit codes of pytest mean; more may come from plugins, and from `pytest.exit`."""
 
 
 def _words(inputs: PytestInputs, made: Environment, result: Path, env: dict[str, str]) -> list[str]:
@@ -104,6 +111,13 @@ def _with_marks(env: Mapping[str, str], marks: Path) -> dict[str, str]:
     return {**env, "PYTHONPATH": os.pathsep.join(filter(None, folders)), rallyflow_marks.VARIABLE: str(marks)}
 
 
+def _cases(result: Path, marks: Path, ended: Ended, context: StepContext) -> list[Case]:
+    cases = _written(result, ended, context) if result.is_file() and ended.code != _NOTHING else []
+    if ended.cut or ended.code not in _TO_THE_END or any(case.name == NAMELESS for case in cases):
+        return _cut_short(cases, marks, _why(ended))
+    return cases
+
+
 def _written(result: Path, ended: Ended, context: StepContext) -> list[Case]:
     """Return the tests in a file; that of a run that was cut short may be empty, or torn."""
     try:
@@ -115,14 +129,33 @@ def _written(result: Path, ended: Ended, context: StepContext) -> list[Case]:
         return []
 
 
-def _cut_short(cases: Sequence[Case], marks: Path) -> list[Case]:
+def _explained(ended: Ended, cases: Sequence[Case]) -> bool:
+    """Whether the tests, before anything is expected of them, say all that pytest's exit code does."""
+    if ended.cut or ended.killed or ended.code in (_OK, _NOTHING):
+        return True
+    return ended.code == _FAILED and any(case.state.bad for case in cases)
+
+
+def _failed(found: Outcome[VerifyOutputs], ended: Ended, said: str) -> Outcome[VerifyOutputs]:
+    """Return the outcome as a failure, with the reason that pytest has beside its tests."""
+    meaning = _OTHERS.get(ended.code, "no test failed" if ended.code == _FAILED else "")
+    why = ": ".join(filter(None, (meaning, said)))
+    reason = f"{found.reason}; pytest ended with {ended.how}{f' ({why})' if why else ''}"
+    return replace(found, state=StepState.FAILED, reason=reason)
+
+
+def _why(ended: Ended) -> str:
+    cause = "the time was over, or the run was stopped" if ended.cut else f"pytest ended with {ended.how}"
+    return f"it began, and never ended: {cause}"
+
+
+def _cut_short(cases: Sequence[Case], marks: Path, why: str) -> list[Case]:
     """Return the tests of a run that was cut short, with those that were under way as errored.
 
-    What has no name is one of them, of which pytest has written that much.
+    What has no name is one of them, of which pytest has written that much: it has been set up, and no more.
     """
-    why = "it began, and never ended: the time was over, or the run was stopped"
     under_way = {name: Case(name, CaseState.ERRORED, message=why) for name in _under_way(marks)}
-    named = [case for case in cases if case.name != NAMELESS]
+    named = [case for case in cases if case.name != NAMELESS or not under_way]
     return [_without_end(case, under_way.pop(case.name, None)) for case in named] + list(under_way.values())
 
 
@@ -151,11 +184,15 @@ def _junit_name(nodeid: str) -> str:
 
 
 class _Lines(Stream):
-    """What pytest prints: lines for the log, of which some say how far it is."""
+    """What pytest prints: lines for the log, of which some say how far it is, and one why it stopped early."""
+
+    said = ""
 
     def log(self, source: BinaryIO) -> None:
         for line in lines_of(source):
             self.output.line(line)
             self.last = [*self.last, line][-3:] if line else self.last
+            if found := _STOPPED.match(line):
+                self.said = found[1]
             if found := _PROGRESS.match(line):
                 self._context.report(Progress(float(found[3]), 100, found[1]))

@@ -77,6 +77,15 @@ def test_no_test_at_all_is_an_error_that_names_the_sets(cli, tempest):
     assert "did you mean 'smoke'" in cli.ok("show")
 
 
+def test_options_that_tempest_does_not_know_are_refused_before_anything_is_made(cli, tempest):
+    done = tempest(WORKFLOW.replace("min_compute_nodes: 1}", "min_compute_nods: 1}, no-such: {x: 1}") % "always")
+    assert done.returncode == 4, done.stderr
+    shown = cli.ok("show")
+    assert "Tempest 47.0.0 knows no option compute.min_compute_nods, no-such.x" in shown
+    assert "did you mean 'min_compute_nodes'" in shown
+    assert list(cli.home.rglob("tempest.conf")) == []
+
+
 def test_tempest_that_is_killed_runs_again_and_nothing_is_left(cli, tempest, cache):
     text = WORKFLOW % "never"
     done = tempest(text)  # the environment is there now

@@ -8,12 +8,26 @@ from pathlib import Path
 import pytest
 
 from rallyflow.cli.main import VERBS
+from rallyflow.compile.compiler import compile_unit
+from rallyflow.compile.lint import lint
+from rallyflow.errors import ADVICE_CODES, WorkflowInvalid
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("rallyflow")
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 _LINK = re.compile(r"\]\(([^)#:]*)(?:#([^)]*))?\)")
+_WORKFLOW = re.compile(r"^```yaml[^\n]*\n(rallyflow: 1\n.*?)^```$", re.MULTILINE | re.DOTALL)
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+WORKFLOWS = [
+    pytest.param(text, id=f"{page.relative_to(ROOT)}-{number}")
+    for page in PAGES
+    if page.name != "errors.md"  # its examples are wrong on purpose, and have tests of their own
+    for number, text in enumerate(_WORKFLOW.findall(page.read_text()))
+]
+"""The complete workflows in the pages."""
+ELSEWHERE = {"RF0250", "RF0260", "RF0303"}
+"""Codes of what a workflow lacks whose page has the rest in other examples: a catalog, a file beside it, a param."""
 
 
 def test_the_generated_reference_is_current():
@@ -84,3 +98,18 @@ def test_the_workflow_in_the_readme_is_valid(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", WORKFLOWS)
+def test_no_workflow_in_the_docs_writes_its_report_before_there_is_anything_to_report(text, tmp_path):
+    path = tmp_path / "workflow.yaml"
+    path.write_text(text)
+    assert {each.code for each in said_of(path)} <= ELSEWHERE | ADVICE_CODES.keys() - {"RF0911"}
+
+
+def said_of(path):
+    """What is wrong with a workflow, or else the advice about it."""
+    try:
+        return lint(*compile_unit(path))
+    except WorkflowInvalid as error:
+        return error.diagnostics

@@ -40,6 +40,7 @@ from rallyflow.verifiers.tempest.conf import merged as with_overrides
 from rallyflow.verifiers.tempest.facts import gather
 from rallyflow.verifiers.tempest.inputs import TempestInputs
 from rallyflow.verifiers.tempest.listing import install
+from rallyflow.verifiers.tempest.options import check as check_options
 from rallyflow.verifiers.tempest.program import Options, Tempest, completed
 from rallyflow.verifiers.tempest.workspace import KIND, TempestWorkspaces, given_account, make_account
 from rallyflow.verifiers.verifier import Verifier, VerifyOutputs
@@ -55,6 +56,7 @@ class TempestStep(Verifier[TempestInputs]):
         lists = _Lists.read(inputs, context)
         try:
             made = install(inputs.version, inputs.plugins, context)
+            check_options(inputs.config, made, context)
         except Interrupted:
             return _nothing(context)
         row = context.ledger.intend(
@@ -94,6 +96,10 @@ class _Lists:
         unknown = idle(tests, patterns, self.load)
         if unknown:
             log.warning("there is no test for %d of what is to run: %s", len(unknown), shown(unknown))
+        unused = self.skip.without_tests({test.name for test in tests})
+        if unused:
+            total = len(self.skip.exact)
+            log.warning("%d of %d in `skip` are about no test that there is: %s", len(unused), total, shown(unused))
         return select(tests, patterns, self.load, self.skip)
 
 

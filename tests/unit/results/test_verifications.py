@@ -77,6 +77,13 @@ def test_of_many_the_last_is_judged_against_the_first():
     assert [seen.state for seen in compared.tests[0].seen] == ["passed", "failed", "passed"]
 
 
+@pytest.mark.parametrize("state", ["passed", "failed"])
+def test_a_test_that_only_verifications_in_between_have_is_not_gone(state):
+    compared = compare([listing(a="passed"), listing(a="passed", b=state), listing(a="passed")], Tolerance(gone=0))
+    assert {test.name: test.change for test in compared.tests} == {"a": Change.SAME, "b": Change.SAME}
+    assert not compared.regressed
+
+
 def test_of_two_tests_with_one_name_the_worse_counts():
     twice = [queries.Test("a", "failed", 1, ""), queries.Test("a", "passed", 1, "")]
     assert compare([listing(a="passed"), twice], Tolerance()).count(Change.NEW_FAILURE) == 1

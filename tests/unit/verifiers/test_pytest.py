@@ -113,3 +113,69 @@ def test_the_first_test_may_be_the_one_that_hangs(context, tmp_path, rows):
     thing = "@pytest.fixture\ndef thing(): hang()\ndef test_it(thing): pass\n"
     run(context, tmp_path, thing, "-k", "test_it")
     assert states(rows) == {"test_it": "errored"}
+
+
+GREEN = "import pytest\ndef test_a(): pass\n"
+EXITS = "def test_exit(): pytest.exit('enough', %s)\ndef test_b(): pass\n"
+BREAKS = "def test_exit(): pass\n"
+SPOILED = {
+    "exit": (EXITS % None, "", "exit code 2 (it was interrupted: _pytest.outcomes.Exit: enough)"),
+    "exit as if all were well": (EXITS % 0, "", "exit code 0"),
+    "exit with a code": (EXITS % 42, "", "exit code 42 (_pytest.outcomes.Exit: enough)"),
+    "exit in a fixture": (
+        "@pytest.fixture\ndef thing(): pytest.exit('no thing ' * 9)\ndef test_exit(thing): pass\n",
+        "",
+        "exit code 2 (it was interrupted: _pytest.outcomes.Exit: no thing no",
+    ),
+    "interrupted after the call": (
+        "def test_exit(): pass\n",
+        "def pytest_runtest_teardown(item):\n    if 'exit' in item.name: raise KeyboardInterrupt('ctrl')\n",
+        "exit code 2 (it was interrupted",
+    ),
+}
+
+
+def run_to_its_end(context, tmp_path, text, conftest="", **more):
+    (tmp_path / "test_suite.py").write_text(text)
+    (tmp_path / "conftest.py").write_text(conftest)
+    inputs = verifier.PytestInputs(
+        paths=(tmp_path / "test_suite.py",), args=("--rootdir", str(tmp_path)), timeout=60, **more
+    )
+    return verifier.PytestStep().run(inputs, context)
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_a_session_that_ends_in_the_middle_of_a_test_has_failed_with_that_test_and_its_reason(
+    context, tmp_path, rows, kind
+):
+    more, conftest, said = SPOILED[kind]
+    done = run_to_its_end(context, tmp_path, GREEN + more, conftest)
+    assert done.state == "failed"
+    assert states(rows) == {"test_a": "passed", "test_exit": "errored"}
+    assert said in done.reason
+
+
+def test_a_session_that_breaks_has_failed_also_when_its_error_was_expected(context, tmp_path, rows):
+    conftest = "def pytest_runtest_logfinish(nodeid):\n    if 'exit' in nodeid: raise ValueError('plugin')\n"
+    done = run_to_its_end(context, tmp_path, GREEN + BREAKS, conftest, xfail={"internal": "as ever"})
+    assert done.state == "failed"
+    assert "exit code 3 (it broke itself)" in done.reason
+    assert [case.state.value for case in rows if case.name == "pytest.internal"] == ["xfail"]
+
+
+def test_a_session_that_ends_with_1_though_all_tests_passed_has_failed(context, tmp_path, rows):
+    conftest = "def pytest_sessionfinish(session): session.exitstatus = 1\n"
+    done = run_to_its_end(context, tmp_path, GREEN, conftest)
+    assert (done.state, states(rows)) == ("failed", {"test_a": "passed"})
+    assert done.reason == "1 of 1 tests passed; pytest ended with exit code 1 (no test failed)"
+
+
+def test_a_session_that_ends_with_1_because_of_a_test_that_is_expected_to_fail_is_well(context, tmp_path, rows):
+    done = run_to_its_end(context, tmp_path, GREEN + "def test_no(): assert False\n", xfail={"test_no": "bug 1"})
+    assert (done.state, states(rows)) == ("succeeded", {"test_a": "passed", "test_no": "xfail"})
+
+
+def test_a_session_in_which_modules_cannot_be_read_has_failed(context, tmp_path, rows):
+    done = run_to_its_end(context, tmp_path, "import no_such_module\n", xfail={"test_suite": "bug 1"})
+    assert (done.state, [case.state.value for case in rows]) == ("failed", ["xfail"])
+    assert "it was interrupted: Interrupted: 1 error during collection" in done.reason
