@@ -25,7 +25,7 @@ from rallyflow.errors import StepError, WorkerDied
 from rallyflow.model.step import PartBook, Progress
 
 _LOOK = 0.2
-_READY_TIMEOUT = 120.0
+_READY_TIMEOUT = 120.0  # seconds without a sign of life while the load processes sign their users in
 
 
 @dataclass(slots=True)
@@ -161,24 +161,29 @@ class Coordinator:
             self._log.warning("load process %d: %s", process.number, text)
 
     def _until(self, condition: Callable[[], bool], *, timeout: float | None = None) -> None:
+        """Take messages until a condition holds; TransientError when none has come for `timeout` seconds."""
         deadline = time.perf_counter() + timeout if timeout else None
         while not condition():
             if self._stop.is_set() and not self._interrupted:
                 self._interrupted = True
                 self._tell_all("stop")
             if deadline and time.perf_counter() > deadline:
-                raise errors.TransientError(f"the load processes were not ready after {timeout:.0f} s")
+                raise errors.TransientError(f"the load processes gave no sign of life for {timeout:.0f} s")
             try:
                 process, message = self._messages.get(timeout=_LOOK)
             except queue.Empty:
                 continue
             self._take(process, message)
+            deadline = time.perf_counter() + timeout if timeout else None
 
     def _take(self, process: _Process, message: dict[str, Any] | None) -> None:
         if message is None:
             self._take_end(process)
             return
         process.ready = process.ready or "ready" in message
+        if "signed_in" in message:
+            note = f"load process {process.number}: {message['signed_in']} of {message['users']} users signed in"
+            self._report(Progress(note=note))
         if "parts" in message:
             self._book(message["parts"])
         if "progress" in message:

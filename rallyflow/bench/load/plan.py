@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import chain, compress, count, cycle
+from itertools import chain, compress, count, cycle, islice
 from typing import Any
 
 import orjson
@@ -47,6 +47,10 @@ class Shard:
         mine = [lane in self.lanes for lane in range(self.concurrency)]
         runs = (range(first, end) if end is not None else count(first) for first, end in self.ranges)
         return compress(chain.from_iterable(list(runs)), cycle(mine))
+
+    def turns(self, users: int) -> list[int]:
+        """Return which of so many users, who take turns by the numbers of iterations, have one in this shard."""
+        return sorted({number % users for number in islice(self.numbers(), users * self.concurrency)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A load process: reads its plan, runs its shard in threads, writes parts, and tells its parent about them.
 
 It is started as `python -m rallyflow.bench.load.process`. On standard input comes the plan on one line, then
-`go`, perhaps `stop`; on standard output go JSON lines: `ready`, `progress`, `parts`, `error`, `done`.
+`go`, perhaps `stop`; on standard output go JSON lines: `signed_in`, `ready`, `progress`, `parts`, `error`, `done`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter_ns
@@ -93,9 +93,17 @@ class Shard:
             importlib.import_module(module)
         actors = make_actors(self.plan)
         if self.plan.services:
-            with ThreadPoolExecutor(min(16, len(actors))) as pool:
-                list(pool.map(self._warm, actors))
+            self._sign_in([actors[number] for number in self.plan.shard.turns(len(actors))])
         return build(self.plan.operations, self.plan.names), actors
+
+    def _sign_in(self, actors: Sequence[Actor]) -> None:
+        """Sign users in, and tell the parent now and then how many: it waits for as long as there are more."""
+        told = time.monotonic()
+        with ThreadPoolExecutor(min(16, len(actors) or 1)) as pool:
+            for done, _ in enumerate(pool.map(self._warm, actors), 1):
+                if time.monotonic() - told > 1:
+                    told = time.monotonic()
+                    self.tell(signed_in=done, users=len(actors))
 
     def _warm(self, actor: Actor) -> None:
         for service in self.plan.services:
