@@ -220,6 +220,106 @@ def test_a_kill_of_all_processes_in_the_middle_of_a_call_leaves_nothing_either(c
     assert leftovers(cli.home) == []
 
 
+SNAPSHOT = """
+rallyflow: 1
+name: copied
+steps:
+  servers:
+    uses: provision/lxc
+    with: {count: 1}
+  fill:
+    uses: ssh
+    with:
+      servers: ${{ steps.servers.servers }}
+      run: head -c 800M /dev/zero >/root/blob
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "number", "group"),
+    [
+        ("stopping", signal.SIGINT, True),
+        ("copying", signal.SIGINT, True),
+        ("copying", signal.SIGTERM, False),
+        ("copying", signal.SIGKILL, True),
+    ],
+)
+def test_a_snapshot_that_is_ended_starts_its_container_again(cli, eventually, when, number, group):
+    cli.ok("apply", cli.workflow(SNAPSHOT), "--keep")
+    ((name,),) = cli.query("SELECT name FROM resource WHERE kind = 'lxc.server'")
+    process = cli.start("snapshot", "@latest", "server1", f"test-{cli.directory.name}")
+    read_until(process, when)
+    before = first_process(name)
+    (os.killpg if group else os.kill)(process.pid, number)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    eventually(lambda: first_process(name) not in {"", before} and "start_again" not in record_of(name), seconds=20)
+    cli.ok("destroy", "@latest", "--yes")
+    assert not list(CACHE.glob(".golden-*.making"))
+
+
+@pytest.mark.parametrize("then", ["snapshot", "destroy"])
+def test_after_a_kill_of_the_snapshot_on_the_host_itself_the_next_one_starts_the_container(cli, eventually, then):
+    image = f"test-{cli.directory.name}"
+    cli.ok("apply", cli.workflow(SNAPSHOT), "--keep")
+    ((name,),) = cli.query("SELECT name FROM resource WHERE kind = 'lxc.server'")
+    process = cli.start("snapshot", "@latest", "server1", image)
+    read_until(process, "copying")
+    eventually(lambda: any(CACHE.glob(".golden-*.making/rootfs/root/blob")), seconds=20)
+    for pid in agents_of(process.pid):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert first_process(name) == ""
+    assert "start_again" in record_of(name)
+    half_made = set(CACHE.glob(".golden-*.making"))
+    assert half_made
+    try:
+        if then == "snapshot":
+            cli.ok("snapshot", "@latest", "server1", image)
+            assert first_process(name)
+            assert "start_again" not in record_of(name)
+    finally:
+        cli.ok("destroy", "@latest", "--yes")
+        cli.run("images", "--remove", image)
+    assert not half_made & set(CACHE.glob(".golden-*.making"))
+
+
+def read_until(process: subprocess.Popen[str], word: str) -> None:
+    """Read what a snapshot says, which is on its error output, until a word of it."""
+    assert process.stderr
+    assert any(line.startswith(word) for line in process.stderr)
+
+
+def first_process(name: str) -> str:
+    """Return the first process of a container; nothing when it does not run."""
+    words = ["lxc-info", "-P", str(STATE), "-n", name, "-p", "-H"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def record_of(name: str) -> str:
+    return (STATE / name / "server.json").read_text()
+
+
+def agents_of(ancestor: int) -> list[int]:
+    """Return the agents that a process, or one that it has started, works with."""
+    parents = {pid: parent_of(pid) for pid, _ in commands()}
+    found = [pid for pid, command in commands() if command.startswith("python3") and "agent.entry" in command]
+    return [pid for pid in found if ancestor in ancestors_of(pid, parents)]
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except FileNotFoundError:
+        return 0
+
+
+def ancestors_of(pid: int, parents: dict[int, int]) -> Iterator[int]:
+    while pid := parents.get(pid, 0):
+        yield pid
+
+
 def commands() -> Iterator[tuple[int, str]]:
     """Every process with its command line."""
     for process in Path("/proc").glob("[0-9]*"):
