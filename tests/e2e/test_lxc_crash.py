@@ -144,11 +144,42 @@ def test_containers_and_networks_that_a_reboot_took_are_there_again_with_what_wa
     assert cli.query("SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'servers'") == [(1,)]
 
 
-def test_a_container_that_is_gone_makes_its_step_run_again(cli):
-    assert cli.run("apply", cli.workflow(KEPT)).returncode == 7
+def stop_one(cli) -> Path:
     path = next(path for path in STATE.glob("rf-*") if _is_of(cli, path))
     subprocess.run(["lxc-stop", "-P", STATE, "-n", path.name, "-k"], check=True)
-    subprocess.run(["rm", "-rf", path], check=True)
+    return path
+
+
+def test_a_container_that_is_started_again_is_reached_at_once_by_those_that_knew_it(cli):
+    greet = "for each in server1 server2; do ping -q -c 1 -W 2 $each || exit; done; cat /sys/class/net/eth0/address"
+    text = KEPT.replace("date +%s%N >/root/note", greet)
+    text = text.replace("cat /root/note; ping -q -c 1 server1 && ping -q -c 1 server2", greet)
+    assert cli.run("apply", cli.workflow(text)).returncode == 7
+    stop_one(cli)
+    cli.ok("approve")
+    done = cli.run("resume")
+    assert done.returncode == 0, done.stderr
+    steps = {
+        each["id"]: each["outputs"]["results"] for each in cli.json("show")["steps"] if each["id"] in ("note", "read")
+    }
+    first, second = ([each["stdout"].splitlines()[-1] for each in steps[name]] for name in ("note", "read"))
+    assert first == second
+    assert len(set(first)) == 2
+
+
+def test_a_container_of_an_older_version_starts_again_as_well(cli):
+    assert cli.run("apply", cli.workflow(KEPT)).returncode == 7
+    file = stop_one(cli) / "config"
+    file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if ".hwaddr" not in line))
+    cli.ok("approve")
+    done = cli.run("resume")
+    assert done.returncode == 0, done.stderr
+    assert cli.query("SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'servers'") == [(1,)]
+
+
+def test_a_container_that_is_gone_makes_its_step_run_again(cli):
+    assert cli.run("apply", cli.workflow(KEPT)).returncode == 7
+    subprocess.run(["rm", "-rf", stop_one(cli)], check=True)
     cli.ok("approve")
     cli.run("resume")
     assert cli.query("SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'servers'") == [(2,)]

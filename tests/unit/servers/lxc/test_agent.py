@@ -128,6 +128,14 @@ def test_the_root_file_system_is_an_overlay_of_all_layers():
     assert not [line for line in config() if "cgroup" in line or "nested" in line]
 
 
+def test_the_hardware_address_of_a_container_is_its_own_for_ever_in_its_network():
+    assert "lxc.net.0.hwaddr = 02:00:0a:01:00:05" in config()
+    assert config() == config()
+    found = {configs.hardware(f"10.213.{third}.{fourth}") for third in range(4) for fourth in range(256)}
+    assert len(found) == 1024
+    assert {int(address[:2], 16) & 0b11 for address in found} == {0b10}  # of nobody's making, and of one device
+
+
 def test_limits_are_written_as_the_version_of_the_control_groups_has_them(cgroups):
     cgroups("memory/memory.limit_in_bytes", "cpu/cpu.cfs_quota_us")
     first = config(memory=1 << 30, cpus=1.5)
