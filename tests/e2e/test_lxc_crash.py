@@ -188,11 +188,34 @@ def test_a_container_that_is_gone_makes_its_step_run_again(cli):
 def test_a_container_whose_monitor_was_killed_goes_as_well(cli, leftovers):
     cli.ok("apply", cli.workflow(WORKFLOW), "--keep")
     (name,) = cli.query("SELECT name FROM resource WHERE kind = 'lxc.server'")[0]
-    monitors = [pid for pid, command in commands() if command.startswith("[lxc monitor]") and name in command]
-    assert len(monitors) == 1
-    os.kill(monitors[0], signal.SIGKILL)
+    kill_monitor(name)
     cli.ok("destroy", "@latest", "--yes")
     assert leftovers(cli.home) == []
+
+
+def kill_monitor(name: str) -> None:
+    (monitor,) = [pid for pid, command in commands() if command.startswith("[lxc monitor]") and name in command]
+    os.kill(monitor, signal.SIGKILL)
+
+
+def groups_of(name: str) -> list[Path]:
+    return list(Path("/sys/fs/cgroup").glob(f"*/lxc.*.{name}*"))
+
+
+def test_a_monitor_that_is_killed_again_and_again_leaves_no_control_groups(cli, eventually):
+    assert cli.run("apply", cli.workflow(KEPT)).returncode == 7
+    (name,) = cli.query("SELECT name FROM resource WHERE kind = 'lxc.server'")[0]
+    before = set(groups_of(name))
+    for _ in range(2):
+        kill_monitor(name)
+        eventually(lambda: first_process(name) == "")
+        assert cli.run("resume").returncode == 7
+        assert first_process(name)
+        assert set(groups_of(name)) == before
+    for each in before:  # as a version before this one may have left them
+        each.with_name(f"{each.name}-1").mkdir()
+    cli.ok("destroy", "@latest", "--yes")
+    assert groups_of(name) == []
 
 
 def test_a_kill_while_an_image_is_built_leaves_no_process_no_mount_and_no_image(cli, eventually):

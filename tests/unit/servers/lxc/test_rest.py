@@ -54,7 +54,7 @@ def lxc(images, tmp_path, monkeypatch):
     fake = Lxc(images)
     for name in ("start", "stop"):
         monkeypatch.setattr(containers, name, getattr(fake, name))
-    monkeypatch.setattr(containers, "is_running", lambda _name: fake.runs)
+    monkeypatch.setattr(containers, "_state", lambda _name: "RUNNING" if fake.runs else "STOPPED")
     return fake
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from rallyflow.servers.providers.lxc.agent import configs, host, layers
+from rallyflow.servers.providers.lxc.agent import configs, groups, host, layers
 from rallyflow.servers.providers.lxc.agent.trouble import HostError
 
 _AT_ONCE = 8
@@ -61,7 +58,7 @@ def listed() -> list[dict[str, Any]]:
 
 def is_running(name: str) -> bool:
     """Whether a container runs."""
-    return host.first_line(["lxc-info", "-P", str(host.CONTAINERS), "-n", name, "-s", "-H"]) == "RUNNING"
+    return _state(name) == "RUNNING"
 
 
 def start(name: str, lock: int, *, over: bool = False) -> None:
@@ -90,9 +87,12 @@ def at_rest(name: str, lock: int) -> Iterator[None]:
     """
     file = _folder(name) / _ABOUT
     about = host.read_json(file) or {}
-    if not (is_running(name) or about.get(_AGAIN)):
+    runs = is_running(name)
+    if not (runs or about.get(_AGAIN)):
         yield
         return
+    if not runs:
+        _clear(name, about)
     host.write_json(file, {**about, _AGAIN: True})
     try:
         host.say(f"stopping {name}")
@@ -141,6 +141,7 @@ def _create(
     known = host.read_json(folder / _ABOUT)
     if known and known["complete"] and all(known.get(key) == value for key, value in server.items()):
         if not is_running(name):
+            _clear(name, known)
             start(name, lock)
         _forget_start(name)
         return {"host_key": known["host_key"], "kept": True}
@@ -183,6 +184,7 @@ def _restore(name: str, lock: int) -> Mapping[str, Any]:
     runs = is_running(name)
     if not runs:
         host.say(f"starting {name} again")
+        _clear(name, known)
         start(name, lock)
     _forget_start(name)
     return {} if runs else {"started": True}
@@ -193,9 +195,7 @@ def _delete(name: str) -> Mapping[str, Any]:
     if is_running(name):
         host.run("lxc-stop", "-P", host.CONTAINERS, "-n", name, "-k", check=False)
     known = host.read_json(folder / _ABOUT) or {}
-    _end_processes(name)
-    if host.has_link(known.get("veth", "")) and known.get("veth"):
-        host.run("ip", "link", "delete", known["veth"], check=False)
+    _clear_away(name, known)
     host.remove_tree(folder)
     if known.get("images"):
         layers.clear_half_made(known["images"], layers.GOLDEN)  # of snapshots that were killed
@@ -203,38 +203,22 @@ def _delete(name: str) -> Mapping[str, Any]:
     return {}
 
 
-def _end_processes(name: str) -> None:
-    """End what is left of a container by force, and remove its control groups: its monitor may have been killed."""
-    deadline = time.monotonic() + 20
-    while folders := _groups(name):
-        for folder in folders:
-            for process in _members(folder):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-            with contextlib.suppress(OSError):  # something in it is still about to end
-                folder.rmdir()
-        if time.monotonic() > deadline:
-            raise HostError(f"the processes of {name} do not end", hint=f"see {folders[0]}", kind="transient")
-        if _groups(name):
-            time.sleep(0.02)
+def _clear(name: str, known: Mapping[str, Any]) -> None:
+    """Remove what a container has left whose monitor was killed, if it has ended: LXC takes other names beside that."""
+    if _state(name) == "STOPPED":
+        _clear_away(name, known)
 
 
-def _members(folder: Path) -> list[int]:
-    """Return the processes in a control group; of a threaded one, which can't be asked, none: one above has them."""
-    try:
-        return [int(process) for process in host.text_of(folder / "cgroup.procs").split()]
-    except OSError:
-        return []
+def _clear_away(name: str, known: Mapping[str, Any]) -> None:
+    groups.end(name)
+    veth = known.get("veth", "")
+    if veth and host.has_link(veth):
+        host.run("ip", "link", "delete", veth, check=False)
 
 
-def _groups(name: str) -> list[Path]:
-    """Return the control groups of a container, the innermost first."""
-    found: list[Path] = []
-    for prefix in ("lxc.payload", "lxc.monitor"):
-        for pattern in (f"{prefix}.{name}", f"*/{prefix}.{name}"):
-            for top in configs.CGROUPS.glob(pattern):
-                found += [Path(folder) for folder, _, _ in os.walk(top)]
-    return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
+def _state(name: str) -> str:
+    """Return what LXC says of a container: STOPPED also when it knows of none; nothing when it does not answer."""
+    return host.first_line(["lxc-info", "-P", str(host.CONTAINERS), "-n", name, "-s", "-H"])
 
 
 def _folder(name: str) -> Path:
