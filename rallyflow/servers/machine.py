@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from rallyflow.errors import ServerUnreachable, StepError
+from rallyflow.errors import ServerUnreachable, StepError, TransientError
 from rallyflow.model.values import Server
 from rallyflow.servers.ssh.border import talking
 from rallyflow.servers.ssh.command import Command, Limits, NotBegunError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SWEEPING = 10.0  # seconds
+_SIGNALLED = 128  # what shells add to the number of the signal that has ended a command
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,19 @@ class Done:
     def how(self) -> str:
         """The ending in words: shells say 128 + N for a command that signal N has ended."""
         with suppress(ValueError):
-            if self.exit_code > 128:
-                return f"exit code {self.exit_code} ({signal.Signals(self.exit_code - 128).name})"
+            if self.exit_code > _SIGNALLED:
+                return f"exit code {self.exit_code} ({signal.Signals(self.exit_code - _SIGNALLED).name})"
         return f"exit code {self.exit_code}"
+
+
+def killed(whose: str, what: str, exit_code: int) -> TransientError | None:
+    """Return the error for a program of ours, if a signal has ended it: that may go well another time."""
+    with suppress(ValueError):
+        if exit_code > _SIGNALLED:
+            number = signal.Signals(exit_code - _SIGNALLED)
+            hint = "was its memory used up? `dmesg` there tells" if number is signal.SIGKILL else ""
+            return TransientError(f"{whose}: {what} was killed by signal {number} ({number.name})", hint=hint)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

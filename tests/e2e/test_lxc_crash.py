@@ -144,11 +144,42 @@ def test_containers_and_networks_that_a_reboot_took_are_there_again_with_what_wa
     assert cli.query("SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'servers'") == [(1,)]
 
 
-def test_a_container_that_is_gone_makes_its_step_run_again(cli):
-    assert cli.run("apply", cli.workflow(KEPT)).returncode == 7
+def stop_one(cli) -> Path:
     path = next(path for path in STATE.glob("rf-*") if _is_of(cli, path))
     subprocess.run(["lxc-stop", "-P", STATE, "-n", path.name, "-k"], check=True)
-    subprocess.run(["rm", "-rf", path], check=True)
+    return path
+
+
+def test_a_container_that_is_started_again_is_reached_at_once_by_those_that_knew_it(cli):
+    greet = "for each in server1 server2; do ping -q -c 1 -W 2 $each || exit; done; cat /sys/class/net/eth0/address"
+    text = KEPT.replace("date +%s%N >/root/note", greet)
+    text = text.replace("cat /root/note; ping -q -c 1 server1 && ping -q -c 1 server2", greet)
+    assert cli.run("apply", cli.workflow(text)).returncode == 7
+    stop_one(cli)
+    cli.ok("approve")
+    done = cli.run("resume")
+    assert done.returncode == 0, done.stderr
+    steps = {
+        each["id"]: each["outputs"]["results"] for each in cli.json("show")["steps"] if each["id"] in ("note", "read")
+    }
+    first, second = ([each["stdout"].splitlines()[-1] for each in steps[name]] for name in ("note", "read"))
+    assert first == second
+    assert len(set(first)) == 2
+
+
+def test_a_container_of_an_older_version_starts_again_as_well(cli):
+    assert cli.run("apply", cli.workflow(KEPT)).returncode == 7
+    file = stop_one(cli) / "config"
+    file.write_text("".join(line for line in file.read_text().splitlines(keepends=True) if ".hwaddr" not in line))
+    cli.ok("approve")
+    done = cli.run("resume")
+    assert done.returncode == 0, done.stderr
+    assert cli.query("SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'servers'") == [(1,)]
+
+
+def test_a_container_that_is_gone_makes_its_step_run_again(cli):
+    assert cli.run("apply", cli.workflow(KEPT)).returncode == 7
+    subprocess.run(["rm", "-rf", stop_one(cli)], check=True)
     cli.ok("approve")
     cli.run("resume")
     assert cli.query("SELECT count(*) FROM event WHERE kind = 'intent' AND step = 'servers'") == [(2,)]
@@ -157,11 +188,34 @@ def test_a_container_that_is_gone_makes_its_step_run_again(cli):
 def test_a_container_whose_monitor_was_killed_goes_as_well(cli, leftovers):
     cli.ok("apply", cli.workflow(WORKFLOW), "--keep")
     (name,) = cli.query("SELECT name FROM resource WHERE kind = 'lxc.server'")[0]
-    monitors = [pid for pid, command in commands() if command.startswith("[lxc monitor]") and name in command]
-    assert len(monitors) == 1
-    os.kill(monitors[0], signal.SIGKILL)
+    kill_monitor(name)
     cli.ok("destroy", "@latest", "--yes")
     assert leftovers(cli.home) == []
+
+
+def kill_monitor(name: str) -> None:
+    (monitor,) = [pid for pid, command in commands() if command.startswith("[lxc monitor]") and name in command]
+    os.kill(monitor, signal.SIGKILL)
+
+
+def groups_of(name: str) -> list[Path]:
+    return list(Path("/sys/fs/cgroup").glob(f"*/lxc.*.{name}*"))
+
+
+def test_a_monitor_that_is_killed_again_and_again_leaves_no_control_groups(cli, eventually):
+    assert cli.run("apply", cli.workflow(KEPT)).returncode == 7
+    (name,) = cli.query("SELECT name FROM resource WHERE kind = 'lxc.server'")[0]
+    before = set(groups_of(name))
+    for _ in range(2):
+        kill_monitor(name)
+        eventually(lambda: first_process(name) == "")
+        assert cli.run("resume").returncode == 7
+        assert first_process(name)
+        assert set(groups_of(name)) == before
+    for each in before:  # as a version before this one may have left them
+        each.with_name(f"{each.name}-1").mkdir()
+    cli.ok("destroy", "@latest", "--yes")
+    assert groups_of(name) == []
 
 
 def test_a_kill_while_an_image_is_built_leaves_no_process_no_mount_and_no_image(cli, eventually):
@@ -218,6 +272,106 @@ def test_a_kill_of_all_processes_in_the_middle_of_a_call_leaves_nothing_either(c
     else:
         cli.ok("destroy", "@latest", "--yes")
     assert leftovers(cli.home) == []
+
+
+SNAPSHOT = """
+rallyflow: 1
+name: copied
+steps:
+  servers:
+    uses: provision/lxc
+    with: {count: 1}
+  fill:
+    uses: ssh
+    with:
+      servers: ${{ steps.servers.servers }}
+      run: head -c 800M /dev/zero >/root/blob
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "number", "group"),
+    [
+        ("stopping", signal.SIGINT, True),
+        ("copying", signal.SIGINT, True),
+        ("copying", signal.SIGTERM, False),
+        ("copying", signal.SIGKILL, True),
+    ],
+)
+def test_a_snapshot_that_is_ended_starts_its_container_again(cli, eventually, when, number, group):
+    cli.ok("apply", cli.workflow(SNAPSHOT), "--keep")
+    ((name,),) = cli.query("SELECT name FROM resource WHERE kind = 'lxc.server'")
+    process = cli.start("snapshot", "@latest", "server1", f"test-{cli.directory.name}")
+    read_until(process, when)
+    before = first_process(name)
+    (os.killpg if group else os.kill)(process.pid, number)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    eventually(lambda: first_process(name) not in {"", before} and "start_again" not in record_of(name), seconds=20)
+    cli.ok("destroy", "@latest", "--yes")
+    assert not list(CACHE.glob(".golden-*.making"))
+
+
+@pytest.mark.parametrize("then", ["snapshot", "destroy"])
+def test_after_a_kill_of_the_snapshot_on_the_host_itself_the_next_one_starts_the_container(cli, eventually, then):
+    image = f"test-{cli.directory.name}"
+    cli.ok("apply", cli.workflow(SNAPSHOT), "--keep")
+    ((name,),) = cli.query("SELECT name FROM resource WHERE kind = 'lxc.server'")
+    process = cli.start("snapshot", "@latest", "server1", image)
+    read_until(process, "copying")
+    eventually(lambda: any(CACHE.glob(".golden-*.making/rootfs/root/blob")), seconds=20)
+    for pid in agents_of(process.pid):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert first_process(name) == ""
+    assert "start_again" in record_of(name)
+    half_made = set(CACHE.glob(".golden-*.making"))
+    assert half_made
+    try:
+        if then == "snapshot":
+            cli.ok("snapshot", "@latest", "server1", image)
+            assert first_process(name)
+            assert "start_again" not in record_of(name)
+    finally:
+        cli.ok("destroy", "@latest", "--yes")
+        cli.run("images", "--remove", image)
+    assert not half_made & set(CACHE.glob(".golden-*.making"))
+
+
+def read_until(process: subprocess.Popen[str], word: str) -> None:
+    """Read what a snapshot says, which is on its error output, until a word of it."""
+    assert process.stderr
+    assert any(line.startswith(word) for line in process.stderr)
+
+
+def first_process(name: str) -> str:
+    """Return the first process of a container; nothing when it does not run."""
+    words = ["lxc-info", "-P", str(STATE), "-n", name, "-p", "-H"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def record_of(name: str) -> str:
+    return (STATE / name / "server.json").read_text()
+
+
+def agents_of(ancestor: int) -> list[int]:
+    """Return the agents that a process, or one that it has started, works with."""
+    parents = {pid: parent_of(pid) for pid, _ in commands()}
+    found = [pid for pid, command in commands() if command.startswith("python3") and "agent.entry" in command]
+    return [pid for pid in found if ancestor in ancestors_of(pid, parents)]
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except FileNotFoundError:
+        return 0
+
+
+def ancestors_of(pid: int, parents: dict[int, int]) -> Iterator[int]:
+    while pid := parents.get(pid, 0):
+        yield pid
 
 
 def commands() -> Iterator[tuple[int, str]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from rallyflow.errors import AgentFailed, PackagesMissing, ServerTaken, ServiceFailed, StepError
 from rallyflow.model.values import Server
-from rallyflow.servers.machine import Machine, Order
+from rallyflow.servers.machine import Machine, Order, killed
 from rallyflow.servers.ssh.output import Lines
 from rallyflow.servers.transfer import upload
 
@@ -39,7 +39,8 @@ class Agent:
     def do(self, verb: str, text: str = "", *, timeout: float) -> Event:
         """Run a verb with `text` as its input and return its last event.
 
-        Raises ServiceFailed, ServerTaken or AgentFailed for what it reports, or what `Machine` raises.
+        Raises ServiceFailed, ServerTaken or AgentFailed for what it reports, a TransientError when it was killed, or
+        what `Machine` raises.
         """
         data = text.encode()
         last: dict[str, Any] = {}
@@ -50,6 +51,9 @@ class Agent:
             code = self._run(verb, data, last, said, timeout)
         if last.get("event") == "error":
             raise self._error(last)
+        error = killed(self._machine.whose, "the agent", code)
+        if error:
+            raise error
         if code or not last:
             raise AgentFailed(
                 f"{self._machine.whose}: the agent ended with exit code {code}: {self._masked(' '.join(said[-5:]))}",

@@ -49,8 +49,17 @@ class Work:
                         error = error or caught
                         self._failed.set()
         if error is not None:
-            raise error
+            raise self._with_gone(error, done)
         return self._restarted
+
+    def _with_gone(self, error: AgentError, done: set[str]) -> AgentError:
+        """Add to an error which daemons have been ready and do not run any more: what failed may have needed them."""
+        there = {each.name for each in daemons.running(self._plan.deployment) if each.pid == each.session}
+        ready = [unit.name for unit in self._plan.units if isinstance(unit, Daemon) and unit.name in done]
+        gone = [name for name in ready if name not in there]
+        if not gone:
+            return error
+        return AgentError(f"{error.what}; not running any more: {', '.join(gone)}", error.log, error.kind)
 
     def stop_what_differs(self) -> None:
         """End daemons that are not as the plan has them, all before anything is started.

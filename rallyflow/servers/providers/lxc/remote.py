@@ -20,7 +20,7 @@ from rallyflow.errors import (
     RallyflowError,
     TransientError,
 )
-from rallyflow.servers.machine import Machine, Order
+from rallyflow.servers.machine import Machine, Order, killed
 from rallyflow.servers.ssh.output import Lines
 
 _PACKAGE = "rallyflow.servers.providers.lxc.agent"
@@ -87,6 +87,9 @@ class Agent:
         said.close()
         if code in {_OLD, _MISSING}:
             raise HostUnfit(f"{self.machine.whose} has no python3 of 3.10 or newer", hint="apt-get install python3")
+        error = killed(self.machine.whose, f"the agent, at `{do}`,", code)
+        if error:
+            raise error
         if code:
             raise ContainerFailed(f"{self.machine.whose}: no answer (exit code {code}): {said.text[-500:]}")
         return self._value(self._read(answer))

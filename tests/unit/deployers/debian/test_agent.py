@@ -177,6 +177,18 @@ def test_a_daemon_that_ends_is_named_with_what_it_printed(server, plan):
     assert "the reason" in events[-1]["log"]
 
 
+def test_daemons_that_have_ended_meanwhile_are_named_beside_what_failed_without_them(server, plan):
+    find = f"grep -lsz '^RALLYFLOW_DAEMON={server.name} web ' /proc/[0-9]*/environ | cut -d/ -f3"
+    kill = f'for each in $({find}); do kill -s KILL $each; done; until [ -z "$({find})" ]; do :; done; exit 3'
+    asks = Command("asks", "register", ("web", "idle"), ("/bin/sh", "-c", kill), USER, {}, "")
+    code, events = server.run("apply", dump(replace(plan, units=(*plan.units, asks))))
+    assert code == 1
+    assert events[-1]["what"].startswith("asks: /bin/sh -c")
+    assert events[-1]["what"].endswith("ended with exit code 3; not running any more: web")
+    code, events = server.run("apply", dump(replace(plan, units=(*plan.units, replace(asks, command=("false",))))))
+    assert events[-1]["what"] == "asks: false ended with exit code 1"
+
+
 def test_what_is_never_ready_is_given_up_in_time(server, plan):
     never = Wait("never", "services", (), Ready("http", "http://127.0.0.1:9/"))
     began = time.monotonic()

@@ -9,9 +9,9 @@ import pytest
 from rallyflow.servers.providers.lxc.agent import (
     building,
     configs,
-    containers,
     firewall,
     golden,
+    groups,
     host,
     layers,
     needs,
@@ -128,6 +128,14 @@ def test_the_root_file_system_is_an_overlay_of_all_layers():
     assert not [line for line in config() if "cgroup" in line or "nested" in line]
 
 
+def test_the_hardware_address_of_a_container_is_its_own_for_ever_in_its_network():
+    assert "lxc.net.0.hwaddr = 02:00:0a:01:00:05" in config()
+    assert config() == config()
+    found = {configs.hardware(f"10.213.{third}.{fourth}") for third in range(4) for fourth in range(256)}
+    assert len(found) == 1024
+    assert {int(address[:2], 16) & 0b11 for address in found} == {0b10}  # of nobody's making, and of one device
+
+
 def test_limits_are_written_as_the_version_of_the_control_groups_has_them(cgroups):
     cgroups("memory/memory.limit_in_bytes", "cpu/cpu.cfs_quota_us")
     first = config(memory=1 << 30, cpus=1.5)
@@ -154,13 +162,25 @@ def test_a_group_with_processes_of_its_own_can_limit_nothing_unless_it_is_the_ro
 
 def test_a_threaded_group_whose_processes_can_not_be_read_has_none(tmp_path, monkeypatch):
     (tmp_path / "cgroup.procs").write_text("12\n13\n")
-    assert containers._members(tmp_path) == [12, 13]
+    assert groups._members(tmp_path) == [12, 13]
 
     def refuse(_file):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(host, "text_of", refuse)
-    assert containers._members(tmp_path) == []
+    assert groups._members(tmp_path) == []
+
+
+def test_groups_that_lxc_had_to_give_a_number_go_with_their_container_and_those_of_others_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(configs, "CGROUPS", tmp_path)
+    monkeypatch.setattr(host, "CONTAINERS", tmp_path / "containers")
+    (host.CONTAINERS / "rf-one-2").mkdir(parents=True)
+    ours = ["payload.rf-one/inner", "monitor.rf-one", "payload.rf-one-1", "monitor.rf-one-10"]
+    others = ["payload.rf-one-2", "payload.rf-one-1-1", "payload.rf-one1", "monitor.rf-one-x", "payload.x-rf-one"]
+    for name in (*ours, *others):
+        (tmp_path / "memory" / f"lxc.{name}").mkdir(parents=True)
+    groups.end("rf-one")
+    assert {folder.name for folder in (tmp_path / "memory").iterdir()} == {f"lxc.{name}" for name in others}
 
 
 @pytest.mark.parametrize("limit", [{"memory": 1 << 30}, {"cpus": 1.0}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import get_data
@@ -50,6 +51,7 @@ def lxc_config(server: Mapping[str, Any], lower: str, folder: Path) -> str:
         f"lxc.net.0.link = {server['bridge']}",
         "lxc.net.0.flags = up",
         "lxc.net.0.name = eth0",
+        f"lxc.net.0.hwaddr = {hardware(server['address'])}",
         f"lxc.net.0.mtu = {server['mtu']}",
         f"lxc.net.0.ipv4.address = {server['address']}/{server['prefix']}",
         f"lxc.net.0.ipv4.gateway = {server['gateway']}",
@@ -57,6 +59,15 @@ def lxc_config(server: Mapping[str, Any], lower: str, folder: Path) -> str:
         *(f"lxc.mount.entry = {folder / 'nested' / name} {name} none bind,create=dir 0 0" for name in _nested(server)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def hardware(address: str) -> str:
+    """Return the hardware address of a container, the same at every start: neighbours keep the one they had.
+
+    It is locally administered, and follows from the IPv4 address: so it is the only one in the network, on whichever of
+    the hosts a container is, and whoever gets the address next is reached at once as well.
+    """
+    return "02:00:" + ipaddress.IPv4Address(address).packed.hex(":")
 
 
 def nested_folders(server: Mapping[str, Any], folder: Path) -> list[Path]:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from rallyflow.servers.providers.lxc.agent import configs, host, layers
+from rallyflow.servers.providers.lxc.agent import configs, groups, host, layers
 from rallyflow.servers.providers.lxc.agent.trouble import HostError
 
 _AT_ONCE = 8
 _STOPPING = 60  # seconds until a container that is asked to stop is killed
+_STARTING = 60  # seconds
+_OVER = 'lxc-stop -P "$1" -n "$2" -t "$3" >/dev/null 2>&1; exec lxc-start -P "$1" -n "$2" -o "$4" -l WARN'
 _ABOUT = "server.json"
+_AGAIN = "start_again"  # in the record of a container that we have stopped, and that has to run
 _NOISE = "get_config_unsupported_key"  # in every log of an LXC that was built without seccomp
 
 
@@ -58,22 +58,57 @@ def listed() -> list[dict[str, Any]]:
 
 def is_running(name: str) -> bool:
     """Whether a container runs."""
-    return host.first_line(["lxc-info", "-P", str(host.CONTAINERS), "-n", name, "-s", "-H"]) == "RUNNING"
+    return _state(name) == "RUNNING"
 
 
-def start(name: str, lock: int) -> None:
+def start(name: str, lock: int, *, over: bool = False) -> None:
     """Start a container, and return when its first process runs; HostError says why it does not.
 
-    `lock` is the container's, which is ours: who removes the container waits until LXC has done what it began, even if
-    we are killed meanwhile.
+    With `over` it is stopped before, if it has not yet been. `lock` is the container's, which is ours: who removes the
+    container waits until LXC has done what it began, even if we are killed meanwhile.
     """
-    folder = _folder(name)
-    log = folder / "lxc.log"
+    log = _folder(name) / "lxc.log"
     log.unlink(missing_ok=True)
+    words = ["lxc-start", "-P", host.CONTAINERS, "-n", name, "-o", log, "-l", "WARN"]
+    if over:
+        words = ["sh", "-c", _OVER, "over", host.CONTAINERS, name, _STOPPING, log]
     try:
-        host.run("lxc-start", "-P", host.CONTAINERS, "-n", name, "-o", log, "-l", "WARN", holding=lock)
+        host.run(*words, timeout=_STARTING + _STOPPING if over else _STARTING, holding=lock)
     except HostError as error:
         raise HostError(f"the container does not start: {_errors(log) or error.what}") from error
+
+
+@contextlib.contextmanager
+def at_rest(name: str, lock: int) -> Iterator[None]:
+    """Have a container stopped in order meanwhile, and started again if it ran, however this ends.
+
+    Its record says so before it is stopped: after a kill, or a crash of the host, the next one who comes to it starts
+    it, this function as well. `lock` is as `start` has it.
+    """
+    file = _folder(name) / _ABOUT
+    about = host.read_json(file) or {}
+    runs = is_running(name)
+    if not (runs or about.get(_AGAIN)):
+        yield
+        return
+    if not runs:
+        _clear(name, about)
+    host.write_json(file, {**about, _AGAIN: True})
+    try:
+        host.say(f"stopping {name}")
+        stop(name)
+        yield
+    finally:
+        host.say(f"starting {name} again")
+        start(name, lock, over=True)
+        _forget_start(name)
+
+
+def _forget_start(name: str) -> None:
+    """Take it back that a container has to be started: it runs."""
+    about = host.read_json(_folder(name) / _ABOUT)
+    if about and about.pop(_AGAIN, False):
+        host.write_json(_folder(name) / _ABOUT, about)
 
 
 def stop(name: str) -> None:
@@ -106,7 +141,9 @@ def _create(
     known = host.read_json(folder / _ABOUT)
     if known and known["complete"] and all(known.get(key) == value for key, value in server.items()):
         if not is_running(name):
+            _clear(name, known)
             start(name, lock)
+        _forget_start(name)
         return {"host_key": known["host_key"], "kept": True}
     if folder.exists():
         _delete(name)
@@ -144,11 +181,13 @@ def _restore(name: str, lock: int) -> Mapping[str, Any]:
     known = host.read_json(_folder(name) / _ABOUT)
     if not known or not known["complete"]:
         return {"missing": True}
-    if not is_running(name):
+    runs = is_running(name)
+    if not runs:
         host.say(f"starting {name} again")
+        _clear(name, known)
         start(name, lock)
-        return {"started": True}
-    return {}
+    _forget_start(name)
+    return {} if runs else {"started": True}
 
 
 def _delete(name: str) -> Mapping[str, Any]:
@@ -156,46 +195,30 @@ def _delete(name: str) -> Mapping[str, Any]:
     if is_running(name):
         host.run("lxc-stop", "-P", host.CONTAINERS, "-n", name, "-k", check=False)
     known = host.read_json(folder / _ABOUT) or {}
-    _end_processes(name)
-    if host.has_link(known.get("veth", "")) and known.get("veth"):
-        host.run("ip", "link", "delete", known["veth"], check=False)
+    _clear_away(name, known)
     host.remove_tree(folder)
+    if known.get("images"):
+        layers.clear_half_made(known["images"], layers.GOLDEN)  # of snapshots that were killed
     (host.LOCKS / f"container-{name}.lock").unlink(missing_ok=True)
     return {}
 
 
-def _end_processes(name: str) -> None:
-    """End what is left of a container by force, and remove its control groups: its monitor may have been killed."""
-    deadline = time.monotonic() + 20
-    while folders := _groups(name):
-        for folder in folders:
-            for process in _members(folder):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-            with contextlib.suppress(OSError):  # something in it is still about to end
-                folder.rmdir()
-        if time.monotonic() > deadline:
-            raise HostError(f"the processes of {name} do not end", hint=f"see {folders[0]}", kind="transient")
-        if _groups(name):
-            time.sleep(0.02)
+def _clear(name: str, known: Mapping[str, Any]) -> None:
+    """Remove what a container has left whose monitor was killed, if it has ended: LXC takes other names beside that."""
+    if _state(name) == "STOPPED":
+        _clear_away(name, known)
 
 
-def _members(folder: Path) -> list[int]:
-    """Return the processes in a control group; of a threaded one, which can't be asked, none: one above has them."""
-    try:
-        return [int(process) for process in host.text_of(folder / "cgroup.procs").split()]
-    except OSError:
-        return []
+def _clear_away(name: str, known: Mapping[str, Any]) -> None:
+    groups.end(name)
+    veth = known.get("veth", "")
+    if veth and host.has_link(veth):
+        host.run("ip", "link", "delete", veth, check=False)
 
 
-def _groups(name: str) -> list[Path]:
-    """Return the control groups of a container, the innermost first."""
-    found: list[Path] = []
-    for prefix in ("lxc.payload", "lxc.monitor"):
-        for pattern in (f"{prefix}.{name}", f"*/{prefix}.{name}"):
-            for top in configs.CGROUPS.glob(pattern):
-                found += [Path(folder) for folder, _, _ in os.walk(top)]
-    return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
+def _state(name: str) -> str:
+    """Return what LXC says of a container: STOPPED also when it knows of none; nothing when it does not answer."""
+    return host.first_line(["lxc-info", "-P", str(host.CONTAINERS), "-n", name, "-s", "-H"])
 
 
 def _folder(name: str) -> Path:

@@ -17,12 +17,21 @@ from rallyflow.servers.providers.lxc.agent.trouble import HostError
 
 def main(call: Mapping[str, Any]) -> None:
     """Do `call["do"]`, a function of a module here, with `call["with"]`."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is half made is let go of in order
+    signal.signal(signal.SIGTERM, _end)
     os.umask(0o022)
     os.chdir("/")
     module, _, function = call["do"].partition(".")
     found = importlib.import_module(f"{__package__}.{module}")
     print(json.dumps(_answer(getattr(found, function), call["with"])), flush=True)  # noqa: T201 - the protocol
+
+
+def _end(*_: object) -> None:
+    """End so that what is half made is let go of in order, which a second wish of the same kind must not cut off.
+
+    Not by ignoring it: what we start, such as the first process of a container, would ignore it as well.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    sys.exit(143)
 
 
 def _answer(function: Any, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,17 +10,20 @@ from typing import Any
 from rallyflow.servers.providers.lxc.agent import configs, containers, host, layers
 from rallyflow.servers.providers.lxc.agent.trouble import HostError
 
+_COPY = ("setpriv", "--pdeathsig", "KILL", "cp", "-a", "--reflink=auto")  # that ends with us, however we end
 _MOST_LINKS = 40  # as Linux has it
 
 
 def snapshot(container: str, images: str, word: str, *, force: bool) -> dict[str, Any]:
     """Make the root file system of a container a named image, and return what the image is.
 
-    The container is stopped in order for as long as that takes, and started again if it ran. An image that had the
-    name goes when nothing uses it; without `force` the name has to be free (HostError of the kind `used`).
+    The container is stopped in order while it is copied, and started again if it ran, or if a snapshot that was killed
+    has stopped it; what that one has left is removed. An image that had the name goes when nothing uses it; without
+    `force` the name has to be free (HostError of the kind `used`).
     """
     own, names = f"container-{host.checked(container)}", Path(images) / "locks"
     with host.locked(own) as lock, host.locked("names", folder=names):
+        layers.clear_half_made(images, layers.GOLDEN)
         known = host.read_json(host.CONTAINERS / container / "server.json")
         if not known or not known["complete"]:
             raise HostError(f"there is no container {container} on this host", kind="missing")
@@ -32,36 +35,23 @@ def snapshot(container: str, images: str, word: str, *, force: bool) -> dict[str
                 f"the layers below {container} are in {known['images']}, and the new one would be in {images}",
                 hint="set RALLYFLOW_CACHE as it was when the container was made",
             )
-        digest = f"golden-{secrets.token_hex(8)}"
+        digest = f"{layers.GOLDEN}{secrets.token_hex(8)}"
         layers.stacked(images, [digest, *(each["digest"] for each in layers.find(images, known["image"]) or ())])
-        about = _stopped(known, images, digest, lock)
+        about = _copied(known, images, digest, lock)
         layers.name(images, word, about["digest"])
     if before:
         _drop(images, before)
     return about
 
 
-def _stopped(known: dict[str, Any], images: str, digest: str, lock: int) -> dict[str, Any]:
-    name = known["name"]
-    ran = containers.is_running(name)
-    if ran:
-        host.say(f"stopping {name}")
-        containers.stop(name)
-    try:
-        return _copied(known, images, digest)
-    finally:
-        if ran:
-            host.say(f"starting {name} again")
-            containers.start(name, lock)
-
-
-def _copied(known: dict[str, Any], images: str, digest: str) -> dict[str, Any]:
+def _copied(known: dict[str, Any], images: str, digest: str, lock: int) -> dict[str, Any]:
     upper = host.CONTAINERS / known["name"] / "upper"
     with layers.making(images, digest) as folder:
         if folder is None:
             raise HostError(f"there is an image {digest} already", kind="transient")
-        host.say(f"copying {upper}")
-        host.run("cp", "-a", "--reflink=auto", upper, folder / "rootfs", timeout=3600.0)
+        with containers.at_rest(known["name"], lock):  # it runs again before half a copy is removed, which takes longer
+            host.say(f"copying {upper}")
+            host.run(*_COPY, upper, folder / "rootfs", timeout=3600.0)
         for path in configs.OWN_FILES:
             _inside(folder / "rootfs", path).unlink(missing_ok=True)
         _write_versions(folder, images, known["image"])

@@ -27,8 +27,9 @@ _QUICK = 60.0  # seconds for a program that only asks or sets something
 
 
 def say(line: str) -> None:
-    """Tell the caller's log."""
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the protocol
+    """Tell the caller's log. A caller that is gone is no error: what is half made has to be let go of all the same."""
+    with contextlib.suppress(BrokenPipeError):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - the protocol
 
 
 def run(
@@ -36,28 +37,34 @@ def run(
 ) -> str:
     """Run a program with a clean environment and return what it prints; HostError when it fails.
 
-    With a lock to be `holding` it goes on when this process is killed, and the lock is free once it has ended.
+    With a lock to be `holding` it goes on when this process is ended or killed, and the lock is free once it has ended.
     """
     words = [str(word) for word in command]
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             words,
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            input=text,
-            timeout=timeout,
-            check=False,
             env=env(),
             start_new_session=holding is not None,
             pass_fds=() if holding is None else (holding,),
         )
     except FileNotFoundError as error:
         raise HostError(f"there is no program {words[0]}") from error
-    if check and done.returncode:
-        said = (done.stderr or done.stdout).strip()[-500:]
-        raise HostError(f"{' '.join(words[:6])}: {said or f'exit code {done.returncode}'}")
-    return done.stdout
+    with process:  # which waits for it
+        try:
+            out, err = process.communicate(text, timeout)
+        except BaseException as error:
+            if holding is None or isinstance(error, subprocess.TimeoutExpired):
+                process.kill()
+            raise
+    if check and process.returncode:
+        said = (err or out).strip()[-500:]
+        raise HostError(f"{' '.join(words[:6])}: {said or f'exit code {process.returncode}'}")
+    return out
 
 
 def env() -> dict[str, str]:
@@ -142,6 +149,16 @@ def read_json(file: Path) -> dict[str, Any] | None:
 def write_json(file: Path, value: Mapping[str, Any]) -> None:
     """Write a file whole or not at all, and onto the disk."""
     write_file(file, json.dumps(value, indent=1, sort_keys=True) + "\n", 0o600)
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring what a folder has, and under which names, onto the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_file(file: Path, text: str, mode: int = 0o644) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,8 @@ from rallyflow.servers.providers.lxc.agent.trouble import HostError
 ABOUT = "image.json"
 NOT_IN_PATHS = ":,\\ \n"
 """What overlay, or LXC's configuration, takes for something else than a part of a path."""
+GOLDEN = "golden-"
+"""What the digests of images begin with that are made of containers: each is made once, and under no second try."""
 _NAMES = "names"
 _LONGEST = 3700  # characters: one page of memory has to hold them, with the container's own two folders
 
@@ -85,9 +86,7 @@ def making(images: str, digest: str, parent: str = "") -> Iterator[Path | None]:
 def _settle(folder: Path, target: Path) -> None:
     host.run("sync", "-f", folder, timeout=600.0)
     folder.rename(target)
-    descriptor = os.open(target.parent, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
+    host.sync_folder(target.parent)
 
 
 def describe(folder: Path, digest: str, parent: str, **more: Any) -> None:
@@ -200,10 +199,15 @@ def _is_idle(image: Mapping[str, Any]) -> bool:
     return not (image["names"] or image["containers"] or image["on_top"])
 
 
+def clear_half_made(images: str, beginning: str = "") -> None:
+    """Remove what is left of images, with digests that begin so, whose makers were killed; others are let be."""
+    for folder in Path(images).glob(f".{beginning}*.making"):
+        _clear_one(Path(images), folder.name[1:].removesuffix(".making"), folder)
+
+
 def _clear(store: Path) -> None:
     """Remove what is left of builds and removals that were killed; one that goes on is let be."""
-    for folder in store.glob(".*.making"):
-        _clear_one(store, folder.name[1:].removesuffix(".making"), folder)
+    clear_half_made(str(store))
     for folder in store.glob("[!.]*/rootfs"):
         _clear_one(store, folder.parent.name, folder.parent)
 
