@@ -253,13 +253,15 @@ def _detach(network: Service, router: str) -> None:
 
 
 def _remove_security_groups(session: CloudSession, project: str) -> None:
-    """Remove the default group that Neutron made for a project: nobody else ever does."""
+    """Remove the default group that Neutron made for a project: nobody else ever does, and nobody would find it."""
     if not session.has("network"):
         return
     network = session.service("network")
     listed = network.get(f"/security-groups?project_id={project}").json()["security_groups"]
     for group in listed:
-        network.delete(f"/security-groups/{group['id']}", accept=(404, 409))
+        reply = network.delete(f"/security-groups/{group['id']}", accept=(404, 409))
+        if reply.status == 409 and b"SecurityGroupInUse" in reply.body:  # else it is one that nobody may remove
+            raise _InUse(f"project {project} has something left: {reply.body[:200].decode(errors='replace')}")
 
 
 def listed(session: CloudSession, kind: Kind) -> Iterator[dict[str, Any]]:

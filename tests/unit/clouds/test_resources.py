@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+
 import pytest
 
 from rallyflow.clouds.connection import sign_in
-from rallyflow.clouds.resources import OpenStackObjects, next_page
-from rallyflow.errors import InternalError
+from rallyflow.clouds.resources import OpenStackObjects, _remove_security_groups, next_page
+from rallyflow.errors import CloudAnswered, InternalError
 from rallyflow.model.ids import RunId, StepId
 from rallyflow.model.records import Resource
 from rallyflow.model.states import ResourceState
@@ -84,6 +87,33 @@ def test_everything_with_a_prefix_goes_and_nothing_else(cloud):
     ):
         assert {name for name in names(session, service, path, key) if name.startswith("t-")} == {"t-other"}
     OpenStackObjects().delete(row(cloud, "objects", "t-other"))
+
+
+class Groups:
+    """The network service of a project whose one security group answers its removal like this."""
+
+    def __init__(self, kind):
+        self._body = json.dumps({"NeutronError": {"type": kind, "message": "no"}}).encode()
+        self._listed = {"security_groups": [{"id": "g"}]}
+
+    def has(self, _service):
+        return True
+
+    def service(self, _service):
+        return self
+
+    def get(self, _path):
+        return SimpleNamespace(json=lambda: self._listed)
+
+    def delete(self, _path, *, accept):
+        assert 409 in accept
+        return SimpleNamespace(status=409, body=self._body)
+
+
+def test_a_project_stays_while_something_in_it_uses_its_security_group():
+    with pytest.raises(CloudAnswered, match="project p has something left"):
+        _remove_security_groups(Groups("SecurityGroupInUse"), "p")
+    _remove_security_groups(Groups("SecurityGroupCannotRemoveDefault"), "p")
 
 
 def test_a_kind_that_nobody_knows_is_an_error(cloud):
