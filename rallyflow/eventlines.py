@@ -243,11 +243,12 @@ class Reopened(OfStep):
 
 
 class Revived(OfStep):
-    """What a step of an earlier session left running still answers."""
+    """What a step of an earlier session left running answers, perhaps since it was woken."""
 
     type: Annotated[Literal["revived"], Type]
     state: Annotated[Literal["succeeded"], State]
     outputs: Outputs
+    reason: str = Field("", description="What had to be started again; empty when nothing had to be")
 
 
 class Unprobed(OfStep):

@@ -160,7 +160,7 @@ class Lines:
             case "outcome":
                 return self._outcome(event)
             case "revived":
-                return self._line("succeeded", event.step, "kept: still answers")
+                return self._line("succeeded", event.step, f"kept: {reason or 'still answers'}")
             case "settled" if event.state != StepState.SKIPPED:
                 return f"  {event.step}: {reason}"
             case "settled" | "retry" | "interrupted" | "paused" | "waiting" | "unprobed":

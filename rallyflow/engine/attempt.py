@@ -111,7 +111,8 @@ def _perform(task: Task, journal: Journal, stop: Event, report: Callable[[Progre
         alive = step.revive(step.Outputs.model_validate(task.data), context)
         if alive is None:
             return Result(StepState.SKIPPED)
-        return Result(StepState.SUCCEEDED, alive.model_dump(mode="json"))
+        outputs, reason = (alive.outputs, alive.reason) if isinstance(alive, Outcome) else (alive, "")
+        return Result(StepState.SUCCEEDED, outputs.model_dump(mode="json"), reason)
     inputs = _inputs(step, task)
     outcome = _adopted(step, inputs, context) if task.adopt and step.on_resume is OnResume.RECONCILE else None
     if outcome is None:

@@ -390,7 +390,8 @@ class Runner:
             return [Revived(task.step, alive=False)]
         if result.outputs is not None:
             self._values.put(task.step, result.outputs)
-            self._record("revived", task.step, StepState.SUCCEEDED, {"outputs": result.outputs}, task.attempt)
+            body = {"outputs": result.outputs, "reason": result.reason}
+            self._record("revived", task.step, StepState.SUCCEEDED, body, task.attempt)
             return [Revived(task.step, alive=True)]
         self._probes[task.step] += 1
         if self._probes[task.step] < _PROBES and self._view.stop is Stop.NO:

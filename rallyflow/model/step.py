@@ -212,11 +212,12 @@ class StepType(ABC, Generic[InputsT, OutputsT]):
     def run(self, inputs: InputsT, context: StepContext) -> Outcome[OutputsT]:
         """Do the step; raises StepError when it can't be done."""
 
-    def revive(self, outputs: OutputsT, context: StepContext) -> OutputsT | None:
+    def revive(self, outputs: OutputsT, context: StepContext) -> OutputsT | Outcome[OutputsT] | None:
         """Probe what a finished step made, before a resumed run uses it again.
 
-        Returns the outputs (changed where needed) when all of it answers, perhaps after waking it; None when it is
-        gone and the step has to run again. Steps that leave nothing running keep the default.
+        Returns the outputs (changed where needed) when all of it answers, or an outcome with them and a reason that
+        says what had to be woken; None when it is gone and the step has to run again. Whatever is raised means that
+        nobody can tell: nothing is removed then. Steps that leave nothing running keep the default.
         """
         del context
         return outputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,6 +26,7 @@ from rallyflow.servers.private import write_private
 from rallyflow.servers.ssh.command import StoppedError
 
 NAME = "debian"
+_NAMED = 6  # daemons that a revival names
 
 
 class DebianOutputs(DeployOutputs):
@@ -55,7 +57,7 @@ class Debian(Deployer[DebianInputs]):
             return None
         return self.run(inputs, context)
 
-    def revive(self, outputs: DeployOutputs, context: StepContext) -> DeployOutputs | None:
+    def revive(self, outputs: DeployOutputs, context: StepContext) -> DeployOutputs | Outcome[DeployOutputs] | None:
         """Bring the cloud back to what this step had made of it; None when a server is new, or its files are gone.
 
         Later steps may have changed its options, and its servers may have been restarted.
@@ -69,9 +71,20 @@ class Debian(Deployer[DebianInputs]):
         try:
             if not all_have(wanted.servers, passwords.deployment, context):
                 return None
-            return _deploy_again(wanted, passwords, outputs.cloud, context).outputs
+            outcome = _deploy_again(wanted, passwords, outputs.cloud, context)
         except StoppedError:
             return None
+        return replace(outcome, reason=_woken(outcome.outputs))
+
+
+def _woken(outputs: DeployOutputs) -> str:
+    """Say which daemons a revival has started, on how many servers; empty when all of them ran."""
+    started = outputs.started if isinstance(outputs, DebianOutputs) else {}
+    names = dict.fromkeys(daemon for daemons in started.values() for daemon in daemons)
+    if not names:
+        return ""
+    shown = ", ".join([*names][:_NAMED]) + (f" and {len(names) - _NAMED} others" if len(names) > _NAMED else "")
+    return f"started again: {shown}"
 
 
 def _build(inputs: DebianInputs, context: StepContext) -> Outcome[DeployOutputs]:

@@ -61,16 +61,21 @@ class Lxc(Provider[LxcInputs]):
             return None
         return self._made(inputs, context)
 
-    def revive(self, outputs: ProvisionOutputs, context: StepContext) -> ProvisionOutputs | None:
+    def revive(
+        self, outputs: ProvisionOutputs, context: StepContext
+    ) -> ProvisionOutputs | Outcome[ProvisionOutputs] | None:
         """Start again what has stopped, also after a reboot of a host; None when something is gone."""
         rows = [row for row in context.ledger.open() if row.kind in (NETWORK, SERVER)]
         files = {file for server in outputs.servers for file in (server.key_file, server.known_hosts) if file}
         if not rows or not all(file.exists() for file in files):
             return None
         try:
-            if not _restored(rows, context):
+            started = _restored(rows, context)
+            if started is None:
                 return None
-            return outputs.model_copy(update={"facts": _facts(outputs.servers, context, _BOOT)})
+            facts = _facts(outputs.servers, context, _BOOT)
+            reason = f"started again: {', '.join(started)}" if started else ""
+            return Outcome(outputs.model_copy(update={"facts": facts}), reason=reason)
         except StoppedError:
             return outputs
 
@@ -123,27 +128,38 @@ def _facts(servers: Sequence[Server], context: StepContext, timeout: float) -> t
     return tuple(each.value for each in found if each.value)
 
 
-def _restored(rows: Sequence[Resource], context: StepContext) -> bool:
-    """Make networks again that a reboot has taken, and start what does not run; whether all of it is there."""
+def _restored(rows: Sequence[Resource], context: StepContext) -> list[str] | None:
+    """Make networks again that a reboot has taken, and start what does not run.
+
+    Returns the servers that were started; None when something is not there any more.
+    """
     by_host: dict[str, list[Resource]] = {}
     for row in rows:
         by_host.setdefault(host_of(row).model_dump_json(), []).append(row)
     hosts = [host_of(each[0]) for each in by_host.values()]
     with _agents(hosts, context) as agents:
         pairs = list(zip(agents, by_host.values(), strict=True))
-        return all(at_once(lambda pair: _restored_on(*pair), pairs))
+        found = at_once(lambda pair: _restored_on(*pair), pairs)
+    started: list[str] = []
+    for each in found:
+        if each is None:
+            return None
+        started += each
+    return started
 
 
-def _restored_on(agent: Agent, rows: Sequence[Resource]) -> bool:
+def _restored_on(agent: Agent, rows: Sequence[Resource]) -> list[str] | None:
     for row in rows:
         if row.kind == NETWORK and not agent.call("networks.restore", bridge=row.detail["bridge"]):
-            return False
-    own = [row.name for row in rows if row.kind == SERVER]
-    found = agent.call("containers.restore", timeout=300.0, names=own)
+            return None
+    own = {row.name: str(row.detail.get("server", row.name)) for row in rows if row.kind == SERVER}
+    found = agent.call("containers.restore", timeout=300.0, names=list(own))
     for result in found.values():
         if "error" in result:
             raise agent.failure(result["error"])
-    return not any("missing" in result for result in found.values())
+    if any("missing" in result for result in found.values()):
+        return None
+    return [own[name] for name, result in found.items() if result.get("started")]
 
 
 def _undo(context: StepContext) -> None:

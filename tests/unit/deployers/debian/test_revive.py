@@ -13,7 +13,6 @@ from rallyflow.deployers.debian.inputs import DebianInputs
 from rallyflow.deployers.debian.layout import lay_out
 from rallyflow.deployers.debian.passwords import Passwords
 from rallyflow.deployers.debian.site import Site
-from rallyflow.errors import NotFound
 from rallyflow.model.ids import StepId
 from rallyflow.model.values import Server
 from rallyflow.servers.ssh.command import StoppedError
@@ -32,7 +31,7 @@ def servers(monkeypatch):
         there["deployed"] += 1
         layout = lay_out(inputs.servers, inputs.roles, inputs.network)
         site = Site(layout, passwords, inputs.region, dict(inputs.config.items()), inputs.driver)
-        return Deployed(site, {}, {"ctl": ()}, {"ctl": {}})
+        return Deployed(site, {}, {"ctl": ("nova-conductor",)}, {"ctl": {}})
 
     monkeypatch.setattr(engine, "deploy", deploy)
     monkeypatch.setattr(engine, "all_have", lambda _servers, deployment, _context: there["deployment"] == deployment)
@@ -65,12 +64,13 @@ def test_a_change_that_a_later_one_has_replaced_comes_back(context, built, serve
     assert servers["workers"] == 4
     revived = engine.Debian().revive(with_two, two)
     assert servers["workers"] == 2
-    assert revived.cloud == with_two.cloud != with_four.cloud
+    assert revived.outputs.cloud == with_two.cloud != with_four.cloud
+    assert revived.reason == "started again: nova-conductor"
 
 
 def test_what_was_built_comes_back_without_later_changes(context, built, servers):
     change(context, built.cloud, "four", 4)
-    assert engine.Debian().revive(built, context).cloud == built.cloud
+    assert engine.Debian().revive(built, context).outputs.cloud == built.cloud
     assert servers["workers"] == 1
 
 
@@ -84,8 +84,7 @@ def test_a_server_that_does_not_know_the_deployment_is_not_deployed_on(context, 
 
 
 def test_a_change_of_which_nothing_was_kept_is_not_taken_for_what_is_there(context, built):
-    with pytest.raises(NotFound):
-        engine.Debian().revive(built, dataclasses.replace(context, step=StepId("older")))
+    assert engine.Debian().revive(built, dataclasses.replace(context, step=StepId("older"))) is None
 
 
 def test_what_a_change_keeps_is_its_own_and_for_nobody_else_to_read(context, built):
