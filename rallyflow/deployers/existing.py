@@ -15,6 +15,9 @@ from rallyflow.errors import NotFound
 from rallyflow.model.step import OnResume, Outcome, StepContext, StepModel
 from rallyflow.model.values import Cloud
 
+ENVIRONMENT = "environment"
+"""The entry that the OS_* variables are written down as; openstacksdk reads no file that has one called `envvars`."""
+
 
 class ExistingInputs(StepModel):
     """The file's `with:`."""
@@ -44,11 +47,11 @@ class Existing(Deployer[ExistingInputs]):
         given = inputs.clouds_yaml.absolute() if inputs.clouds_yaml else None
         found = probe(inputs.cloud, given)
         context.log.info("the cloud %s answers at %s", inputs.cloud, found.auth_url)
-        clouds_yaml = given or found.clouds_yaml
+        name, clouds_yaml = inputs.cloud, given or found.clouds_yaml
         if clouds_yaml is None:  # the entry is nowhere but in the environment, which later steps don't read
-            clouds_yaml = context.artifacts.absolute() / "clouds.yaml"
-            write_clouds_yaml(clouds_yaml, inputs.cloud, found.entry)
-        cloud = _cloud(inputs.cloud, clouds_yaml, found)
+            name, clouds_yaml = ENVIRONMENT, context.artifacts.absolute() / "clouds.yaml"
+            write_clouds_yaml(clouds_yaml, name, found.entry)
+        cloud = _cloud(name, clouds_yaml, found)
         if inputs.base:
             make_base(cloud, inputs.base, context)
         return Outcome(DeployOutputs(cloud=cloud))

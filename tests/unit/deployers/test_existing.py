@@ -9,6 +9,7 @@ import yaml
 from rallyflow.clouds.connection import sign_in
 from rallyflow.clouds.resources import OpenStackObjects
 from rallyflow.clouds.rest import Service
+from rallyflow.deployers.deployer import DeployOutputs
 from rallyflow.deployers.embedded import Embedded
 from rallyflow.deployers.existing import Existing
 from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, InputsInvalid, NotFound
@@ -68,7 +69,9 @@ def test_the_environment_is_written_down_for_later_steps(entry, later, monkeypat
     found = run(later, cloud="envvars").cloud
     assert found.clouds_yaml.parent == later.artifacts
     assert found.clouds_yaml.stat().st_mode & 0o777 == 0o600
-    assert yaml.safe_load(found.clouds_yaml.read_text())["clouds"]["envvars"]["auth"] == entry["auth"]
+    assert yaml.safe_load(found.clouds_yaml.read_text())["clouds"][found.name]["auth"] == entry["auth"]
+    assert sign_in(found).project_id
+    assert Existing().revive(DeployOutputs(cloud=found), later).cloud == found
 
 
 def test_a_wrong_password_is_refused_with_the_name_of_the_cloud(entry, later, tmp_path):
