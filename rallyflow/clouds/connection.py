@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, InputsInvalid, NotFound, StepError
 
 if TYPE_CHECKING:
+    from openstack.config.loader import OpenStackConfig
     from openstack.connection import Connection
 
     from rallyflow.clouds.rest import CloudSession, Login
@@ -94,20 +95,20 @@ def _ours(error: Exception, doing: str) -> StepError | None:  # noqa: PLR0911 - 
     return None
 
 
-def _region(cloud: Cloud) -> Any:
-    """Read the entry of the cloud's own clouds.yaml, and nothing else of the user's environment."""
+def alone(clouds_yaml: Path) -> OpenStackConfig:
+    """Read a clouds.yaml and nothing else of the user's: no secure.yaml, no file of profiles, no OS_* variables."""
     from openstack.config.loader import OpenStackConfig
 
+    return OpenStackConfig(config_files=[str(clouds_yaml)], secure_files=[], vendor_files=[], load_envvars=False)
+
+
+def _region(cloud: Cloud) -> Any:
+    """Read the entry of the cloud's own clouds.yaml."""
     if not cloud.clouds_yaml.is_file():
         raise NotFound(f"{cloud.clouds_yaml} is not there", hint="was the cloud destroyed? deploy it again")
     with translated(f"reading {cloud.clouds_yaml}"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="openstack")  # it warns of options that nobody has set
-        config = OpenStackConfig(
-            config_files=[str(cloud.clouds_yaml)],
-            secure_files=[],
-            vendor_files=[],
-            load_envvars=False,
-        )
+        config = alone(cloud.clouds_yaml)
         if cloud.name not in config.get_cloud_names():
             raise NotFound(f"{cloud.clouds_yaml} has no cloud {cloud.name!r}")
         return config.get_one(cloud=cloud.name, region_name=cloud.region or None)

@@ -5,26 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rallyflow.clouds.connection import alone
 from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, NotFound
 
-_KEPT = (
-    "auth",
-    "auth_type",
-    "region_name",
-    "interface",
-    "identity_api_version",
-    "verify",
-    "insecure",
-    "cacert",
-    "cert",
-    "key",
-)
+if TYPE_CHECKING:
+    from openstack.config.cloud_region import CloudRegion
+    from openstack.config.loader import OpenStackConfig
+
+_SETTLED = ("profile", "cloud", "external_network", "internal_network")
+"""Keys of an entry that openstacksdk has put others in place of, which say all that these said."""
+_SELECTORS = ("cloud_name", "client_config_file", "client_secure_file")
+"""Keys that come of OS_* variables which say where to look, not what a cloud is like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +31,9 @@ class Probed:
     auth_url: str
     region: str
     endpoints: dict[str, str]  # service type to public address
-    clouds_yaml: Path | None  # where the entry was found; None: in the environment
-    entry: dict[str, Any] = field(repr=False)  # as a clouds.yaml has it, with the credentials
+    clouds_yaml: Path | None  # has all of the entry; None: no file has, it comes of several, or of the environment
+    from_environment: bool
+    entry: dict[str, Any] = field(repr=False)  # all of it, as a clouds.yaml has it, with the credentials
 
     @property
     def fingerprint(self) -> str:
@@ -44,45 +42,79 @@ class Probed:
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
-def probe(name: str, clouds_yaml: Path | None, *, timeout: float = 30.0) -> Probed:
+def probe(name: str, clouds_yaml: Path | None, *, only: bool = False, timeout: float = 30.0) -> Probed:
     """Authenticate as the entry `name` of a clouds.yaml and read the catalogue.
 
-    Without a file openstacksdk's usual places are searched.
+    Without a file openstacksdk's usual places are searched. What the file leaves out is taken from the secure.yaml
+    beside it or in the usual places, and from profiles, unless `only` the file is to count, as it does for later steps.
 
     Raises NotFound when there is no such entry, CloudRefused, CloudUnreachable or CloudAnswered.
     """
     with _errors_of(name), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="openstack")  # it warns of options that nobody has set
-        loader, region = _region(name, clouds_yaml)
+        loader, region = _region(name, clouds_yaml, only=only)
         session = region.get_session()
         session.timeout = timeout
         access = session.auth.get_access(session)
-        file = None if name == loader.envvar_key or not loader.config_filename else Path(loader.config_filename)
         return Probed(
             auth_url=str(region.get_auth_args().get("auth_url", "")),
             region=region.get_region_name() or "",
             endpoints=_endpoints(access, region),
-            clouds_yaml=file,
-            entry={key: region.config[key] for key in _KEPT if region.config.get(key) is not None},
+            clouds_yaml=_whole(loader, region),
+            from_environment=name == loader.envvar_key,
+            entry=_entry(region.config),
         )
 
 
-def _region(name: str, clouds_yaml: Path | None) -> tuple[Any, Any]:
-    from openstack import config
-
+def _region(name: str, clouds_yaml: Path | None, *, only: bool) -> tuple[OpenStackConfig, CloudRegion]:
     if clouds_yaml is not None and not clouds_yaml.is_file():
         raise NotFound(f"there is no file {clouds_yaml}", hint="`clouds_yaml` names the file that the cloud is in")
     try:
-        if clouds_yaml is None:
-            loader = config.OpenStackConfig()
-        else:
-            loader = config.OpenStackConfig(config_files=[str(clouds_yaml)], load_envvars=False)
+        loader = _loader(clouds_yaml, only=only)
         return loader, loader.get_one(cloud=name)
     except (AttributeError, TypeError, ValueError) as error:  # as openstacksdk says that a file has another form
         raise NotFound(
             f"the cloud {name!r} can't be read from clouds.yaml, which has not the form of one: {error}",
             hint="below `clouds:` and its name an entry has `auth:`, with auth_url, username and so on",
         ) from error
+
+
+def _loader(clouds_yaml: Path | None, *, only: bool) -> OpenStackConfig:
+    from openstack.config.loader import SECURE_FILES, OpenStackConfig
+
+    if clouds_yaml is None:
+        return OpenStackConfig()
+    if only:
+        return alone(clouds_yaml)
+    secure = [str(clouds_yaml.with_name("secure.yaml")), *SECURE_FILES]
+    return OpenStackConfig(config_files=[str(clouds_yaml)], secure_files=secure, load_envvars=False)
+
+
+def _whole(loader: OpenStackConfig, region: CloudRegion) -> Path | None:
+    """Return the file of an entry if nothing else is needed to read the same from it."""
+    from openstack.exceptions import ConfigException
+
+    name = region.name
+    if not loader.config_filename or name == loader.envvar_key:
+        return None
+    file = Path(loader.config_filename).absolute()
+    try:
+        read = alone(file).get_one(cloud=name, region_name=region.get_region_name(), validate=False)
+    except ConfigException:  # the entry, or the region, is only in another file
+        return None
+    return file if _entry(read.config) == _entry(loader.get_one(cloud=name, validate=False).config) else None
+
+
+def _entry(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an entry says over the defaults, with what came of its profile."""
+    from openstack.config.defaults import get_defaults
+
+    defaults, left_out = get_defaults(), {*_SETTLED, *_SELECTORS}
+    return {
+        key: value
+        for key, value in config.items()
+        if value is not None and key not in left_out and value != defaults.get(key)
+    }
 
 
 def _endpoints(access: Any, region: Any) -> dict[str, str]:
