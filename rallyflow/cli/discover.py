@@ -45,13 +45,12 @@ def command(run: str | None, cloud: str | None, clouds_yaml: Path | None, home: 
 
 
 def _found(name: str, clouds_yaml: Path | None) -> Discovery:
-    from rallyflow.clouds.connection import login_from
     from rallyflow.clouds.discovery import discover
     from rallyflow.clouds.rest import CloudSession
     from rallyflow.deployers.probe import probe
 
     probed = probe(name, clouds_yaml.absolute() if clouds_yaml else None)
-    return discover(CloudSession(login_from(probed.entry)), probed.endpoints)
+    return discover(CloudSession(probed.login), probed.endpoints)
 
 
 def _of_run(home: Home, word: str) -> tuple[str, Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, InputsInvalid, NotFound, StepError
 
 if TYPE_CHECKING:
+    from openstack.config.cloud_region import CloudRegion
     from openstack.config.loader import OpenStackConfig
     from openstack.connection import Connection
 
@@ -145,9 +146,14 @@ def _with(region: Any, session: Any) -> Any:
 
 def login_of(cloud: Cloud) -> Login:
     """Return the credentials in the cloud's clouds.yaml; NotFound when the file or the entry is missing."""
+    return login_in(_region(cloud))
+
+
+def login_in(region: CloudRegion) -> Login:
+    """Return the credentials in an entry that openstacksdk has read."""
+    from rallyflow.clouds.overrides import overrides_of
     from rallyflow.clouds.rest import Login
 
-    region = _region(cloud)
     verify, cert = region.get_requests_verify_args()
     return Login(
         auth_type=region.config.get("auth_type") or "password",
@@ -156,27 +162,8 @@ def login_of(cloud: Cloud) -> Login:
         interface=region.get_interface() or "public",
         verify=verify,
         cert=tuple(cert) if isinstance(cert, list) else cert,
+        overrides=overrides_of(region),
     )
-
-
-def login_from(entry: Mapping[str, Any]) -> Login:
-    """Return the credentials in an entry of a clouds.yaml, as `rallyflow.deployers.probe` found it."""
-    from rallyflow.clouds.rest import Login
-
-    verify = entry.get("verify", True) and not entry.get("insecure")
-    cacert, cert, key = (_expanded(entry.get(name)) for name in ("cacert", "cert", "key"))
-    return Login(
-        auth_type=entry.get("auth_type") or "password",
-        auth=dict(entry["auth"]),
-        region=entry.get("region_name") or "",
-        interface=entry.get("interface") or "public",
-        verify=cacert if verify and cacert else bool(verify),
-        cert=(cert, key) if cert and key else cert,
-    )
-
-
-def _expanded(path: str | None) -> str | None:
-    return str(Path(path).expanduser()) if path else None
 
 
 def sign_in(cloud: Cloud) -> CloudSession:

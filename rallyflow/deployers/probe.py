@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rallyflow.clouds.connection import alone
+from rallyflow.clouds.connection import alone, login_in
+from rallyflow.clouds.overrides import official
 from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, NotFound
 
 if TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
     from openstack.config.loader import OpenStackConfig
+
+    from rallyflow.clouds.rest import Login
 
 _SETTLED = ("profile", "cloud", "external_network", "internal_network")
 """Keys of an entry that openstacksdk has put others in place of, which say all that these said."""
@@ -30,7 +33,8 @@ class Probed:
 
     auth_url: str
     region: str
-    endpoints: dict[str, str]  # service type to public address
+    endpoints: dict[str, str]  # service type to address
+    login: Login
     clouds_yaml: Path | None  # has all of the entry; None: no file has, it comes of several, or of the environment
     from_environment: bool
     entry: dict[str, Any] = field(repr=False)  # all of it, as a clouds.yaml has it, with the credentials
@@ -55,11 +59,12 @@ def probe(name: str, clouds_yaml: Path | None, *, only: bool = False, timeout: f
         loader, region = _region(name, clouds_yaml, only=only)
         session = region.get_session()
         session.timeout = timeout
-        access = session.auth.get_access(session)
+        access, login = session.auth.get_access(session), login_in(region)
         return Probed(
             auth_url=str(region.get_auth_args().get("auth_url", "")),
             region=region.get_region_name() or "",
-            endpoints=_endpoints(access, region),
+            endpoints=_endpoints(access, region, login.overrides),
+            login=login,
             clouds_yaml=_whole(loader, region),
             from_environment=name == loader.envvar_key,
             entry=_entry(region.config),
@@ -117,11 +122,12 @@ def _entry(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _endpoints(access: Any, region: Any) -> dict[str, str]:
+def _endpoints(access: Any, region: CloudRegion, overrides: Mapping[str, str]) -> dict[str, str]:
     if not access.has_service_catalog():
-        return {}
+        return dict(overrides)
     found = access.service_catalog.get_endpoints(interface="public", region_name=region.get_region_name())
-    return {kind: entries[0]["url"] for kind, entries in found.items() if entries}
+    catalogue = {kind: entries[0]["url"] for kind, entries in found.items() if entries}
+    return {kind: url for kind, url in catalogue.items() if official(kind) not in overrides} | dict(overrides)
 
 
 @contextmanager

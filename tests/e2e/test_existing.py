@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import http.server
 import json
 import sys
+import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -137,3 +142,92 @@ def test_a_new_password_in_secure_yaml_counts_when_a_run_goes_on(cli, entry, tmp
     save(tmp_path / "secure.yaml", {"clouds": {"mine": {"auth": {"password": "second"}}}})
     (tmp_path / "ready").touch()
     succeeded(cli, "resume")
+
+
+class Gateway(http.server.ThreadingHTTPServer):
+    """Another address of a cloud, which knows what was asked of it there."""
+
+    daemon_threads = True
+
+    def __init__(self, cloud):
+        super().__init__(("127.0.0.1", 0), Forwarding)
+        self.cloud, self.asked = urlsplit(cloud).netloc, []
+        self.address = f"http://127.0.0.1:{self.server_port}"
+
+
+class Forwarding(http.server.BaseHTTPRequestHandler):
+    """Hands a request on, and its answer back."""
+
+    def forward(self):
+        self.server.asked.append((self.command, self.path))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with contextlib.closing(http.client.HTTPConnection(self.server.cloud)) as connection:
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+            connection.request(self.command, self.path, body, headers)
+            reply = connection.getresponse()
+            content = reply.read()
+        self.send_response(reply.status)
+        for name, value in reply.getheaders():
+            if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_DELETE = forward  # noqa: N815
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@pytest.fixture
+def gateway(entry):
+    with Gateway(entry["auth"]["auth_url"]) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def booted_there(gateway):
+    """Whether verify/api and the load each have booted a server by way of a gateway."""
+    return [path for method, path in gateway.asked if method == "POST"] == ["/compute/v2.1/servers"] * 2
+
+
+def test_endpoint_overrides_count_before_the_catalogue_in_all_steps(cli, entry, tmp_path, gateway):
+    overrides = {"compute_endpoint_override": f"{gateway.address}/compute/v2.1"}
+    save(tmp_path / "clouds.yaml", {"clouds": {"mine": entry | overrides}})
+    succeeded(cli, "apply", use(cli, cloud="mine"))
+    assert booted_there(gateway)
+
+
+def test_endpoint_overrides_among_the_os_variables_count_too(cli, entry, gateway):
+    variables = {f"OS_{name.upper()}": value for name, value in entry["auth"].items()}
+    variables |= {"OS_REGION_NAME": entry["region_name"]}
+    variables |= {"OS_COMPUTE_ENDPOINT_OVERRIDE": f"{gateway.address}/compute/v2.1"}
+    succeeded(cli, "apply", use(cli, cloud="envvars"), **variables)
+    assert booted_there(gateway)
+
+
+@pytest.mark.parametrize("name", ["volumev3", "block_storage"])
+def test_endpoint_overrides_go_by_any_name_of_a_service(cli, entry, tmp_path, gateway, name):
+    override = {f"{name}_endpoint_override": f"{gateway.address}/volume/v3/%(project_id)s"}
+    shown = found(cli, tmp_path, entry | override)["services"]
+    (endpoint,) = (each["endpoint"] for each in shown if each["type"] in ("volumev3", "block-storage"))
+    assert endpoint.startswith(f"{gateway.address}/volume/v3/")
+    assert "%" not in endpoint
+
+
+def test_an_endpoint_override_without_a_version_leads_to_one(cli, entry, tmp_path, gateway):
+    shown = found(cli, tmp_path, entry | {"image_endpoint_override": f"{gateway.address}/image"})
+    assert [urlsplit(each["endpoint"]).path for each in shown["services"] if each["type"] == "image"] == ["/image/v2"]
+    assert "cirros" in [each["name"] for each in shown["images"]]
+    assert ("GET", "/image") in [(method, path.rstrip("/")) for method, path in gateway.asked]
+
+
+def found(cli, tmp_path, entry):
+    file = save(tmp_path / "found.yaml", {"clouds": {"mine": entry}})
+    return cli.json("discover", "--cloud", "mine", "--clouds-yaml", file)
