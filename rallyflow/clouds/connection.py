@@ -68,32 +68,46 @@ def translated(doing: str) -> Iterator[None]:
     except StepError:
         raise
     except Exception as error:
-        ours = _ours(error, doing)
+        ours = translation(error, doing)
         if ours is None:
             raise
         raise ours from error
 
 
-def _ours(error: Exception, doing: str) -> StepError | None:  # noqa: PLR0911 - a table of kinds
+def translation(error: Exception, doing: str) -> StepError | None:  # noqa: PLR0911 - a table of kinds
+    """Return our own error for one of keystoneauth1 or openstacksdk; None when it is of neither."""
     from keystoneauth1 import exceptions as keystone
 
     what = f"{doing}: {error}"
-    status = getattr(error, "http_status", None) or getattr(error, "status_code", None)
+    status = _status(error)
     silence = keystone.ConnectFailure | keystone.ConnectTimeout | keystone.UnknownConnectionError
     if isinstance(error, silence) or isinstance(error.__cause__ or error.__context__, silence):
         return CloudUnreachable(what, hint="does the cloud still run, and is its auth_url right?")
     if isinstance(error, keystone.SSLError):
         return CloudUnreachable(what, hint="does clouds.yaml name the right authority in `cacert`?")
+    if status in _PASSING:
+        return CloudUnreachable(what)
     if isinstance(error, keystone.EndpointNotFound | keystone.DiscoveryFailure | keystone.CatalogException):
         return NotFound(what)
     if isinstance(error, keystone.MissingRequiredOptions | keystone.NoMatchingPlugin | keystone.OptionError):
         return InputsInvalid(what, hint="look at the cloud's `auth` in clouds.yaml")
-    if isinstance(status, int) and status:
+    if status:
         ours = answered(status, b"", doing)
         return type(ours)(what, hint=ours.hint)
     if isinstance(error, keystone.ClientException) or type(error).__module__.startswith("openstack."):
         return CloudAnswered(what)
     return None
+
+
+def _status(error: BaseException) -> int:
+    """Return the HTTP status that an exception is about, or 0; a failed discovery is about the one it came of."""
+    from keystoneauth1.exceptions import DiscoveryFailure
+
+    status = getattr(error, "http_status", None) or getattr(error, "status_code", None)
+    if isinstance(status, int) and status:
+        return status
+    origin = error.__cause__ or error.__context__
+    return _status(origin) if origin and isinstance(error, DiscoveryFailure) else 0
 
 
 def alone(clouds_yaml: Path) -> OpenStackConfig:

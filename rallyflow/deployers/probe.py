@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rallyflow.clouds.connection import alone, login_in
+from rallyflow.clouds.connection import alone, login_in, translation
 from rallyflow.clouds.overrides import official
-from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, NotFound
+from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, NotFound, StepError
 
 if TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
@@ -133,22 +133,32 @@ def _endpoints(access: Any, region: CloudRegion, overrides: Mapping[str, str]) -
 @contextmanager
 def _errors_of(name: str) -> Iterator[None]:
     """Turn the errors of openstacksdk and keystoneauth1 into ours."""
-    from keystoneauth1 import exceptions as keystone
-    from openstack import exceptions as sdk
-
     try:
         yield
-    except (keystone.Unauthorized, keystone.Forbidden) as error:
-        raise CloudRefused(
-            f"the cloud {name!r} refuses our credentials: {error}",
-            hint="check user, password, project and domains of its entry in clouds.yaml",
-        ) from error
-    except (keystone.ConnectionError, keystone.DiscoveryFailure) as error:
-        raise CloudUnreachable(f"the cloud {name!r} does not answer: {error}", hint="is its auth_url right?") from error
-    except (sdk.ConfigException, keystone.MissingRequiredOptions) as error:
-        raise NotFound(
+    except StepError:
+        raise
+    except Exception as error:
+        ours = _ours(error, name)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _ours(error: Exception, name: str) -> StepError | None:
+    """Return what `translation` says, in words about signing in. Only a missing entry is NotFound here."""
+    from keystoneauth1 import exceptions as keystone
+    from openstack.exceptions import ConfigException
+
+    if isinstance(error, ConfigException | keystone.MissingRequiredOptions):
+        return NotFound(
             f"the cloud {name!r} can't be read from clouds.yaml: {error}",
             hint="name an entry below `clouds:`, or `envvars` for the OS_* variables",
-        ) from error
-    except (keystone.ClientException, sdk.SDKException) as error:
-        raise CloudAnswered(f"the cloud {name!r} answers with an error: {error}") from error
+        )
+    found = translation(error, "signing in")
+    if isinstance(found, CloudRefused):
+        hint = "check user, password, project and domains of its entry in clouds.yaml"
+        return CloudRefused(f"the cloud {name!r} refuses our credentials: {error}", hint=hint)
+    if isinstance(found, CloudUnreachable) or isinstance(error, keystone.DiscoveryFailure):
+        hint = found.hint if found and found.hint else "is its auth_url right?"
+        return CloudUnreachable(f"the cloud {name!r} does not answer: {error}", hint=hint)
+    return CloudAnswered(f"the cloud {name!r} answers with an error: {error}") if found else None

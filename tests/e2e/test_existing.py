@@ -180,9 +180,10 @@ class Forwarding(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def gateway(entry):
-    with Gateway(entry["auth"]["auth_url"]) as server:
+@contextlib.contextmanager
+def served(server):
+    """Serve until the end of the block."""
+    with server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -190,6 +191,12 @@ def gateway(entry):
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def gateway(entry):
+    with served(Gateway(entry["auth"]["auth_url"])) as server:
+        yield server
 
 
 def booted_there(gateway):
@@ -226,6 +233,61 @@ def test_an_endpoint_override_without_a_version_leads_to_one(cli, entry, tmp_pat
     assert [urlsplit(each["endpoint"]).path for each in shown["services"] if each["type"] == "image"] == ["/image/v2"]
     assert "cirros" in [each["name"] for each in shown["images"]]
     assert ("GET", "/image") in [(method, path.rstrip("/")) for method, path in gateway.asked]
+
+
+class Failing(http.server.BaseHTTPRequestHandler):
+    """Answers all requests with one status."""
+
+    def answer(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.asked.append(self.path)
+        self.send_response(self.server.status)
+        content = json.dumps({"error": {"code": self.server.status, "message": self.server.message}}).encode()
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = answer  # noqa: N815
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@contextlib.contextmanager
+def failing(status, message=""):
+    """Serve a keystone that answers with one status only."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Failing)
+    server.status, server.message, server.asked = status, message, []
+    with served(server):
+        yield server
+
+
+PROBED = """
+rallyflow: 1
+name: probed
+steps:
+  cloud:
+    uses: deploy/existing
+    with: {cloud: mine}
+    retry: {attempts: 2, delay: 1ms}
+"""
+
+
+def probed(cli, tmp_path, entry):
+    """Return the exit code and the talk of a run that does no more than look at a cloud."""
+    save(tmp_path / "clouds.yaml", {"clouds": {"mine": entry}})
+    done = cli.run("apply", cli.workflow(PROBED))
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(("status", "path"), [(429, "/v3"), (502, "/v3"), (503, "/identity/v3"), (504, "/v3")])
+def test_a_keystone_that_is_overloaded_for_a_moment_is_asked_again(cli, entry, tmp_path, status, path):
+    with failing(status) as server:
+        address = f"http://127.0.0.1:{server.server_port}{path}"
+        code, talk = probed(cli, tmp_path, entry | {"auth": entry["auth"] | {"auth_url": address}})
+    assert code == Exit.ERRORED
+    assert "RF0602" in talk
+    assert cli.query("SELECT attempt FROM step") == [(2,)]
 
 
 def found(cli, tmp_path, entry):
