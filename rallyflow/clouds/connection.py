@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rallyflow.model.values import Cloud
 
 _PASSING = frozenset({429, 502, 503, 504})
+_TOKEN = re.compile(r"\btoken\b")
+"""What keystone's 404 is about when it is no address that was not found: `Could not recognize Fernet token` etc."""
 
 
 def answered(status: int, body: bytes, request: str) -> StepError:
@@ -87,6 +90,8 @@ def translation(error: Exception, doing: str) -> StepError | None:  # noqa: PLR0
         return CloudUnreachable(what, hint="does clouds.yaml name the right authority in `cacert`?")
     if status in _PASSING:
         return CloudUnreachable(what)
+    if isinstance(error, keystone.NotFound) and _TOKEN.search(str(error)):
+        return CloudRefused(what, hint="is the token in clouds.yaml still good?")
     if isinstance(error, keystone.EndpointNotFound | keystone.DiscoveryFailure | keystone.CatalogException):
         return NotFound(what)
     if isinstance(error, keystone.MissingRequiredOptions | keystone.NoMatchingPlugin | keystone.OptionError):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rallyflow.clouds.connection import alone, login_in, translation
 from rallyflow.clouds.overrides import official
+from rallyflow.deployers.mistakes import check_entry
 from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, NotFound, StepError
 
 if TYPE_CHECKING:
@@ -76,10 +77,12 @@ def _region(name: str, clouds_yaml: Path | None, *, only: bool) -> tuple[OpenSta
         raise NotFound(f"there is no file {clouds_yaml}", hint="`clouds_yaml` names the file that the cloud is in")
     try:
         loader = _loader(clouds_yaml, only=only)
+        check_entry(name, loader.get_one(cloud=name, validate=False).config)
         return loader, loader.get_one(cloud=name)
-    except (AttributeError, TypeError, ValueError) as error:  # as openstacksdk says that a file has another form
+    except (AttributeError, LookupError, TypeError, ValueError) as error:  # as openstacksdk says it of another form
+        what = f"the name {error} in braces is not known" if isinstance(error, KeyError) else str(error)
         raise NotFound(
-            f"the cloud {name!r} can't be read from clouds.yaml, which has not the form of one: {error}",
+            f"the cloud {name!r} can't be read from clouds.yaml, which has not the form of one: {what}",
             hint="below `clouds:` and its name an entry has `auth:`, with auth_url, username and so on",
         ) from error
 
@@ -149,14 +152,18 @@ def _ours(error: Exception, name: str) -> StepError | None:
     from keystoneauth1 import exceptions as keystone
     from openstack.exceptions import ConfigException
 
-    if isinstance(error, ConfigException | keystone.MissingRequiredOptions):
-        return NotFound(
-            f"the cloud {name!r} can't be read from clouds.yaml: {error}",
-            hint="name an entry below `clouds:`, or `envvars` for the OS_* variables",
-        )
+    if isinstance(error, ConfigException):
+        hint = "name an entry below `clouds:`, or `envvars` for the OS_* variables"
+        return NotFound(f"the cloud {name!r} can't be read from clouds.yaml: {error}", hint=hint)
+    if isinstance(error, keystone.AuthPluginException):
+        hint = "look at what stands below `auth:`"
+        return NotFound(f"the cloud {name!r} can't be read from clouds.yaml: {error}", hint=hint)
+    if type(error) is OSError:  # as requests says it of files
+        hint = "look at its `cacert`, `cert` and `key`"
+        return NotFound(f"the cloud {name!r} can't be read from clouds.yaml: {error}", hint=hint)
     found = translation(error, "signing in")
     if isinstance(found, CloudRefused):
-        hint = "check user, password, project and domains of its entry in clouds.yaml"
+        hint = "check user, password or token, project and domains of its entry in clouds.yaml"
         return CloudRefused(f"the cloud {name!r} refuses our credentials: {error}", hint=hint)
     if isinstance(found, CloudUnreachable) or isinstance(error, keystone.DiscoveryFailure):
         hint = found.hint if found and found.hint else "is its auth_url right?"

@@ -243,6 +243,7 @@ class Failing(http.server.BaseHTTPRequestHandler):
         self.server.asked.append(self.path)
         self.send_response(self.server.status)
         content = json.dumps({"error": {"code": self.server.status, "message": self.server.message}}).encode()
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -273,21 +274,56 @@ steps:
 """
 
 
-def probed(cli, tmp_path, entry):
-    """Return the exit code and the talk of a run that does no more than look at a cloud."""
+def refused(cli, tmp_path, entry):
+    """Return the error with which a run ends that does no more than look at a cloud, and the attempts it took."""
     save(tmp_path / "clouds.yaml", {"clouds": {"mine": entry}})
-    done = cli.run("apply", cli.workflow(PROBED))
-    return done.returncode, done.stderr
+    assert cli.run("apply", cli.workflow(PROBED)).returncode == Exit.ERRORED
+    ((error, attempts),) = cli.query("SELECT error, attempt FROM step")
+    return json.loads(error), attempts
 
 
 @pytest.mark.parametrize(("status", "path"), [(429, "/v3"), (502, "/v3"), (503, "/identity/v3"), (504, "/v3")])
 def test_a_keystone_that_is_overloaded_for_a_moment_is_asked_again(cli, entry, tmp_path, status, path):
     with failing(status) as server:
         address = f"http://127.0.0.1:{server.server_port}{path}"
-        code, talk = probed(cli, tmp_path, entry | {"auth": entry["auth"] | {"auth_url": address}})
-    assert code == Exit.ERRORED
-    assert "RF0602" in talk
-    assert cli.query("SELECT attempt FROM step") == [(2,)]
+        error, attempts = refused(cli, tmp_path, entry | {"auth": entry["auth"] | {"auth_url": address}})
+    assert (error["code"], attempts) == ("RF0602", 2)
+
+
+@pytest.mark.parametrize(
+    ("auth", "others", "said"),
+    [
+        ({"password": None}, {}, "it has no `password`"),
+        ({"username": None}, {}, "it has no `username`"),
+        ({"password": None, "pasword": "x"}, {}, "did you mean 'password'"),
+        ({"auth_url": None}, {}, "not given: auth_url"),
+        ({"auth_url": "127.0.0.1/v3"}, {}, "begins with http"),
+        ({"auth_url": "http://{host}/v3"}, {}, "'host' in braces"),
+        ({}, {"auth_type": "admin_token", "auth": {"endpoint": "http://127.0.0.1:9", "token": "t"}}, "admin_token"),
+        ({}, {"auth_type": "nosuch"}, "no auth_type 'nosuch'"),
+        ({"auth_url": "https://127.0.0.1:9/v3"}, {"cacert": "/nowhere.pem"}, "/nowhere.pem"),
+    ],
+)
+def test_a_plain_mistake_in_clouds_yaml_is_told_with_its_key(cli, entry, tmp_path, auth, others, said):
+    given = {key: value for key, value in (entry["auth"] | auth).items() if value is not None}
+    error, attempts = refused(cli, tmp_path, entry | {"auth": given} | others)
+    assert (error["code"], attempts) == ("RF0613", 1)
+    assert said in f"{error['what']} {error['hint']}"
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [("Could not recognize Fernet token", "RF0611"), ("The resource could not be found.", "RF0612")],
+)
+def test_a_token_that_keystone_does_not_know_is_told_from_an_address_that_it_does_not_have(
+    cli, entry, tmp_path, message, code
+):
+    with failing(404, message) as server:
+        auth = {"auth_url": f"http://127.0.0.1:{server.server_port}/v3", "token": "gAAAAAB", "project_name": "admin"}
+        auth |= {"project_domain_name": "Default"}
+        error, _ = refused(cli, tmp_path, entry | {"auth_type": "token", "auth": auth})
+    assert error["code"] == code
+    assert "gAAAAAB" not in str(error)
 
 
 def found(cli, tmp_path, entry):
