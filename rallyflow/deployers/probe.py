@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ from rallyflow.deployers.mistakes import check_entry
 from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, NotFound, StepError
 
 if TYPE_CHECKING:
+    from keystoneauth1.access.access import AccessInfo
+    from keystoneauth1.access.service_catalog import ServiceCatalog
     from openstack.config.cloud_region import CloudRegion
     from openstack.config.loader import OpenStackConfig
 
@@ -53,7 +55,8 @@ def probe(name: str, clouds_yaml: Path | None, *, only: bool = False, timeout: f
     Without a file openstacksdk's usual places are searched. What the file leaves out is taken from the secure.yaml
     beside it or in the usual places, and from profiles, unless `only` the file is to count, as it does for later steps.
 
-    Raises NotFound when there is no such entry, CloudRefused, CloudUnreachable or CloudAnswered.
+    Raises NotFound when there is no such entry, or nothing in its region or interface; CloudRefused,
+    CloudUnreachable or CloudAnswered.
     """
     with _errors_of(name), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="openstack")  # it warns of options that nobody has set
@@ -64,7 +67,7 @@ def probe(name: str, clouds_yaml: Path | None, *, only: bool = False, timeout: f
         return Probed(
             auth_url=str(region.get_auth_args().get("auth_url", "")),
             region=region.get_region_name() or "",
-            endpoints=_endpoints(access, region, login.overrides),
+            endpoints=_endpoints(name, access, login),
             login=login,
             clouds_yaml=_whole(loader, region),
             from_environment=name == loader.envvar_key,
@@ -125,12 +128,33 @@ def _entry(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _endpoints(access: Any, region: CloudRegion, overrides: Mapping[str, str]) -> dict[str, str]:
+def _endpoints(name: str, access: AccessInfo, login: Login) -> dict[str, str]:
+    """Return service types with addresses; NotFound when the catalogue has services, but none where the entry looks."""
     if not access.has_service_catalog():
-        return dict(overrides)
-    found = access.service_catalog.get_endpoints(interface="public", region_name=region.get_region_name())
-    catalogue = {kind: entries[0]["url"] for kind, entries in found.items() if entries}
-    return {kind: url for kind, url in catalogue.items() if official(kind) not in overrides} | dict(overrides)
+        return dict(login.overrides)
+    catalogue = access.service_catalog
+    found = catalogue.get_endpoints_data(interface=login.interface, region_name=login.region or None)
+    addresses = {kind: entries[0].url for kind, entries in found.items() if entries}
+    if not addresses and not login.overrides:
+        _check_place(name, catalogue, login)
+    return {kind: url for kind, url in addresses.items() if official(kind) not in login.overrides} | dict(
+        login.overrides
+    )
+
+
+def _check_place(name: str, catalogue: ServiceCatalog, login: Login) -> None:
+    there = [each for entries in catalogue.get_endpoints_data().values() for each in entries]
+    here = [each for each in there if login.region in ("", each.region_name)]
+    if there and not here:
+        hint = f"`region_name` of its entry in clouds.yaml is one of: {_named(each.region_name for each in there)}"
+        raise NotFound(f"the cloud {name!r} has no region {login.region!r}", hint=hint)
+    if here:
+        hint = f"`interface` of its entry in clouds.yaml is one of: {_named(each.interface for each in here)}"
+        raise NotFound(f"the cloud {name!r} has no endpoints of the interface {login.interface!r}", hint=hint)
+
+
+def _named(words: Iterable[str | None]) -> str:
+    return ", ".join(sorted({word for word in words if word}))
 
 
 @contextmanager

@@ -235,18 +235,17 @@ def test_an_endpoint_override_without_a_version_leads_to_one(cli, entry, tmp_pat
     assert ("GET", "/image") in [(method, path.rstrip("/")) for method, path in gateway.asked]
 
 
-class Failing(http.server.BaseHTTPRequestHandler):
-    """Answers all requests with one status."""
+class OneAnswer(http.server.BaseHTTPRequestHandler):
+    """Answers all requests in one way."""
 
     def answer(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.asked.append(self.path)
         self.send_response(self.server.status)
-        content = json.dumps({"error": {"code": self.server.status, "message": self.server.message}}).encode()
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Subject-Token", "opaque")
+        self.send_header("Content-Length", str(len(self.server.content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(self.server.content)
 
     do_GET = do_POST = answer  # noqa: N815
 
@@ -254,13 +253,28 @@ class Failing(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Keystone(http.server.ThreadingHTTPServer):
+    """One that has the same answer for everything."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), OneAnswer)
+        self.address = f"http://127.0.0.1:{self.server_port}"
+
+    def say(self, status, content):
+        self.status, self.content = status, json.dumps(content).encode()
+
+
 @contextlib.contextmanager
-def failing(status, message=""):
-    """Serve a keystone that answers with one status only."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Failing)
-    server.status, server.message, server.asked = status, message, []
-    with served(server):
+def answering(status, content):
+    """Serve a keystone that has one answer for everything."""
+    with served(Keystone()) as server:
+        server.say(status, content)
         yield server
+
+
+def failure(status, message=""):
+    """Return an error as keystone sends it."""
+    return {"error": {"code": status, "message": message}}
 
 
 PROBED = """
@@ -284,9 +298,9 @@ def refused(cli, tmp_path, entry):
 
 @pytest.mark.parametrize(("status", "path"), [(429, "/v3"), (502, "/v3"), (503, "/identity/v3"), (504, "/v3")])
 def test_a_keystone_that_is_overloaded_for_a_moment_is_asked_again(cli, entry, tmp_path, status, path):
-    with failing(status) as server:
-        address = f"http://127.0.0.1:{server.server_port}{path}"
-        error, attempts = refused(cli, tmp_path, entry | {"auth": entry["auth"] | {"auth_url": address}})
+    with answering(status, failure(status)) as server:
+        auth = entry["auth"] | {"auth_url": f"{server.address}{path}"}
+        error, attempts = refused(cli, tmp_path, entry | {"auth": auth})
     assert (error["code"], attempts) == ("RF0602", 2)
 
 
@@ -318,12 +332,45 @@ def test_a_plain_mistake_in_clouds_yaml_is_told_with_its_key(cli, entry, tmp_pat
 def test_a_token_that_keystone_does_not_know_is_told_from_an_address_that_it_does_not_have(
     cli, entry, tmp_path, message, code
 ):
-    with failing(404, message) as server:
-        auth = {"auth_url": f"http://127.0.0.1:{server.server_port}/v3", "token": "gAAAAAB", "project_name": "admin"}
+    with answering(404, failure(404, message)) as server:
+        auth = {"auth_url": f"{server.address}/v3", "token": "gAAAAAB", "project_name": "admin"}
         auth |= {"project_domain_name": "Default"}
         error, _ = refused(cli, tmp_path, entry | {"auth_type": "token", "auth": auth})
     assert error["code"] == code
     assert "gAAAAAB" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("given", "there"),
+    [({"region_name": "RegionTwo"}, "RegionOne"), ({"interface": "publik"}, "admin, internal, public")],
+)
+def test_a_wrong_region_or_interface_is_told_at_once_with_what_there_is(cli, entry, tmp_path, given, there):
+    error, _ = refused(cli, tmp_path, entry | given)
+    assert error["code"] == "RF0613"
+    assert repr(next(iter(given.values()))) in error["what"]
+    assert error["hint"].endswith(f": {there}")
+
+
+def test_a_clouds_fingerprint_is_of_the_interface_that_is_used(cli, entry, tmp_path):
+    def token(**addresses):
+        place = {"region": entry["region_name"], "region_id": entry["region_name"]}
+        endpoints = [{"id": name, "interface": name, "url": url} | place for name, url in addresses.items()]
+        catalogue = [{"id": "c", "type": "compute", "name": "nova", "endpoints": endpoints}]
+        return {"token": {"methods": ["password"], "expires_at": "2999-01-01T00:00:00.000000Z", "catalog": catalogue}}
+
+    def fingerprint():
+        cli.ok("apply", cli.workflow(PROBED))
+        return cli.json("show", "@latest")["steps"][0]["outputs"]["cloud"]["fingerprint"]
+
+    with answering(201, {}) as server:
+        given = entry | {"auth": entry["auth"] | {"auth_url": f"{server.address}/v3"}, "interface": "internal"}
+        save(tmp_path / "clouds.yaml", {"clouds": {"mine": given}})
+        server.say(201, token(public="http://one", internal="http://two"))
+        before = fingerprint()
+        server.say(201, token(public="http://other", internal="http://two"))
+        assert fingerprint() == before
+        server.say(201, token(public="http://other", internal="http://three"))
+        assert fingerprint() != before
 
 
 def found(cli, tmp_path, entry):
