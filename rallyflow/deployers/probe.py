@@ -29,6 +29,9 @@ _SETTLED = ("profile", "cloud", "external_network", "internal_network")
 _SELECTORS = ("cloud_name", "client_config_file", "client_secure_file")
 """Keys that come of OS_* variables which say where to look, not what a cloud is like."""
 
+_OTHER_FORM = (AttributeError, LookupError, TypeError, ValueError)
+"""What comes of openstacksdk when a file has not the form of a clouds.yaml."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probed:
@@ -82,7 +85,7 @@ def _region(name: str, clouds_yaml: Path | None, *, only: bool) -> tuple[OpenSta
         loader = _loader(clouds_yaml, only=only)
         check_entry(name, loader.get_one(cloud=name, validate=False).config)
         return loader, loader.get_one(cloud=name)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:  # as openstacksdk says it of another form
+    except _OTHER_FORM as error:
         what = f"the name {error} in braces is not known" if isinstance(error, KeyError) else str(error)
         raise NotFound(
             f"the cloud {name!r} can't be read from clouds.yaml, which has not the form of one: {what}",
@@ -111,7 +114,7 @@ def _whole(loader: OpenStackConfig, region: CloudRegion) -> Path | None:
     file = Path(loader.config_filename).absolute()
     try:
         read = alone(file).get_one(cloud=name, region_name=region.get_region_name(), validate=False)
-    except ConfigException:  # the entry, or the region, is only in another file
+    except (ConfigException, *_OTHER_FORM):  # the entry, or something that it can't do without, is in another file
         return None
     return file if _entry(read.config) == _entry(loader.get_one(cloud=name, validate=False).config) else None
 
@@ -137,9 +140,8 @@ def _endpoints(name: str, access: AccessInfo, login: Login) -> dict[str, str]:
     addresses = {kind: entries[0].url for kind, entries in found.items() if entries}
     if not addresses and not login.overrides:
         _check_place(name, catalogue, login)
-    return {kind: url for kind, url in addresses.items() if official(kind) not in login.overrides} | dict(
-        login.overrides
-    )
+    kept = {kind: url for kind, url in addresses.items() if official(kind) not in login.overrides}
+    return {**kept, **login.overrides}
 
 
 def _check_place(name: str, catalogue: ServiceCatalog, login: Login) -> None:
