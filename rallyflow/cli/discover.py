@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 @home_option
 @json_option
 def command(run: str | None, cloud: str | None, clouds_yaml: Path | None, home: str | None, as_json: bool) -> Exit:
-    r"""List the services of a cloud with their API versions, and its images, flavors and networks.
+    """List the services of a cloud with their API versions, and its images, flavors and networks.
 
     \b
     rallyflow discover                  of the cloud that the last run has deployed, or used
     rallyflow discover --cloud mycloud  of a cloud named in clouds.yaml
-    """
+    """  # noqa: D301 - \b is click's mark
     if run and cloud:
         raise UsageError("the cloud is named twice", hint="give RUN or --cloud NAME")
     if clouds_yaml and not cloud:
@@ -45,13 +45,12 @@ def command(run: str | None, cloud: str | None, clouds_yaml: Path | None, home: 
 
 
 def _found(name: str, clouds_yaml: Path | None) -> Discovery:
-    from rallyflow.clouds.connection import login_from
     from rallyflow.clouds.discovery import discover
     from rallyflow.clouds.rest import CloudSession
     from rallyflow.deployers.probe import probe
 
     probed = probe(name, clouds_yaml.absolute() if clouds_yaml else None)
-    return discover(CloudSession(login_from(probed.entry)), probed.endpoints)
+    return discover(CloudSession(probed.login), probed.endpoints)
 
 
 def _of_run(home: Home, word: str) -> tuple[str, Path]:

@@ -52,13 +52,12 @@ class Wanted:
 
 def target(name: str, clouds_yaml: Path | None) -> Target:
     """Return the cloud of an entry of clouds.yaml, as `deploy/existing` finds it; NotFound and the like."""
-    from rallyflow.clouds.connection import login_from
     from rallyflow.clouds.rest import CloudSession
     from rallyflow.deployers.probe import probe
 
     found = probe(name, clouds_yaml.absolute() if clouds_yaml else None)
     where = f" --clouds-yaml {clouds_yaml}" if clouds_yaml else ""
-    return Target(CloudSession(login_from(found.entry)), found.auth_url, f"--cloud {name}{where}")
+    return Target(CloudSession(found.login), found.auth_url, f"--cloud {name}{where}")
 
 
 def target_of_run(home: Home, run: str) -> Target:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, InputsInvalid, NotFound, StepError
 
 if TYPE_CHECKING:
+    from openstack.config.cloud_region import CloudRegion
+    from openstack.config.loader import OpenStackConfig
     from openstack.connection import Connection
 
     from rallyflow.clouds.rest import CloudSession, Login
     from rallyflow.model.values import Cloud
 
 _PASSING = frozenset({429, 502, 503, 504})
+_TOKEN = re.compile(r"\btoken\b")
+"""What keystone's 404 is about when it is no address that was not found: `Could not recognize Fernet token` etc."""
 
 
 def answered(status: int, body: bytes, request: str) -> StepError:
@@ -66,27 +71,32 @@ def translated(doing: str) -> Iterator[None]:
     except StepError:
         raise
     except Exception as error:
-        ours = _ours(error, doing)
+        ours = translation(error, doing)
         if ours is None:
             raise
         raise ours from error
 
 
-def _ours(error: Exception, doing: str) -> StepError | None:  # noqa: PLR0911 - a table of kinds
+def translation(error: Exception, doing: str) -> StepError | None:  # noqa: PLR0911 - a table of kinds
+    """Return our own error for one of keystoneauth1 or openstacksdk; None when it is of neither."""
     from keystoneauth1 import exceptions as keystone
 
     what = f"{doing}: {error}"
-    status = getattr(error, "http_status", None) or getattr(error, "status_code", None)
+    status = _status(error)
     silence = keystone.ConnectFailure | keystone.ConnectTimeout | keystone.UnknownConnectionError
     if isinstance(error, silence) or isinstance(error.__cause__ or error.__context__, silence):
         return CloudUnreachable(what, hint="does the cloud still run, and is its auth_url right?")
     if isinstance(error, keystone.SSLError):
         return CloudUnreachable(what, hint="does clouds.yaml name the right authority in `cacert`?")
+    if status in _PASSING:
+        return CloudUnreachable(what)
+    if isinstance(error, keystone.NotFound) and _TOKEN.search(str(error)):
+        return CloudRefused(what, hint="is the token in clouds.yaml still good?")
     if isinstance(error, keystone.EndpointNotFound | keystone.DiscoveryFailure | keystone.CatalogException):
         return NotFound(what)
     if isinstance(error, keystone.MissingRequiredOptions | keystone.NoMatchingPlugin | keystone.OptionError):
         return InputsInvalid(what, hint="look at the cloud's `auth` in clouds.yaml")
-    if isinstance(status, int) and status:
+    if status:
         ours = answered(status, b"", doing)
         return type(ours)(what, hint=ours.hint)
     if isinstance(error, keystone.ClientException) or type(error).__module__.startswith("openstack."):
@@ -94,20 +104,31 @@ def _ours(error: Exception, doing: str) -> StepError | None:  # noqa: PLR0911 - 
     return None
 
 
-def _region(cloud: Cloud) -> Any:
-    """Read the entry of the cloud's own clouds.yaml, and nothing else of the user's environment."""
+def _status(error: BaseException) -> int:
+    """Return the HTTP status that an exception is about, or 0; a failed discovery is about the one it came of."""
+    from keystoneauth1.exceptions import DiscoveryFailure
+
+    status = getattr(error, "http_status", None) or getattr(error, "status_code", None)
+    if isinstance(status, int) and status:
+        return status
+    origin = error.__cause__ or error.__context__
+    return _status(origin) if origin and isinstance(error, DiscoveryFailure) else 0
+
+
+def alone(clouds_yaml: Path) -> OpenStackConfig:
+    """Read a clouds.yaml and nothing else of the user's: no secure.yaml, no file of profiles, no OS_* variables."""
     from openstack.config.loader import OpenStackConfig
 
+    return OpenStackConfig(config_files=[str(clouds_yaml)], secure_files=[], vendor_files=[], load_envvars=False)
+
+
+def _region(cloud: Cloud) -> Any:
+    """Read the entry of the cloud's own clouds.yaml."""
     if not cloud.clouds_yaml.is_file():
         raise NotFound(f"{cloud.clouds_yaml} is not there", hint="was the cloud destroyed? deploy it again")
     with translated(f"reading {cloud.clouds_yaml}"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="openstack")  # it warns of options that nobody has set
-        config = OpenStackConfig(
-            config_files=[str(cloud.clouds_yaml)],
-            secure_files=[],
-            vendor_files=[],
-            load_envvars=False,
-        )
+        config = alone(cloud.clouds_yaml)
         if cloud.name not in config.get_cloud_names():
             raise NotFound(f"{cloud.clouds_yaml} has no cloud {cloud.name!r}")
         return config.get_one(cloud=cloud.name, region_name=cloud.region or None)
@@ -144,9 +165,14 @@ def _with(region: Any, session: Any) -> Any:
 
 def login_of(cloud: Cloud) -> Login:
     """Return the credentials in the cloud's clouds.yaml; NotFound when the file or the entry is missing."""
+    return login_in(_region(cloud))
+
+
+def login_in(region: CloudRegion) -> Login:
+    """Return the credentials in an entry that openstacksdk has read."""
+    from rallyflow.clouds.overrides import overrides_of
     from rallyflow.clouds.rest import Login
 
-    region = _region(cloud)
     verify, cert = region.get_requests_verify_args()
     return Login(
         auth_type=region.config.get("auth_type") or "password",
@@ -155,27 +181,8 @@ def login_of(cloud: Cloud) -> Login:
         interface=region.get_interface() or "public",
         verify=verify,
         cert=tuple(cert) if isinstance(cert, list) else cert,
+        overrides=overrides_of(region),
     )
-
-
-def login_from(entry: Mapping[str, Any]) -> Login:
-    """Return the credentials in an entry of a clouds.yaml, as `rallyflow.deployers.probe` found it."""
-    from rallyflow.clouds.rest import Login
-
-    verify = entry.get("verify", True) and not entry.get("insecure")
-    cacert, cert, key = (_expanded(entry.get(name)) for name in ("cacert", "cert", "key"))
-    return Login(
-        auth_type=entry.get("auth_type") or "password",
-        auth=dict(entry["auth"]),
-        region=entry.get("region_name") or "",
-        interface=entry.get("interface") or "public",
-        verify=cacert if verify and cacert else bool(verify),
-        cert=(cert, key) if cert and key else cert,
-    )
-
-
-def _expanded(path: str | None) -> str | None:
-    return str(Path(path).expanduser()) if path else None
 
 
 def sign_in(cloud: Cloud) -> CloudSession:

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any, BinaryIO
 
 from rallyflow.clouds.connection import answered, translated
+from rallyflow.clouds.overrides import filled, has_version, official
 from rallyflow.clouds.session import HttpSession
 from rallyflow.clouds.transport import (
     TOTAL_TIMEOUT,
@@ -47,6 +48,7 @@ class Login:
     interface: str = "public"
     verify: bool | str = True
     cert: tuple[str, str] | str | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)  # official service type to address, before the catalogue
 
 
 class Service:
@@ -188,7 +190,10 @@ class CloudSession:
     def _find(self, kind: str) -> str:
         version = _VERSIONS.get(kind)
         limits = {"min_version": version, "max_version": (version[0], "latest")} if version else {}
+        override = self.login.overrides.get(official(kind)) if self.login.overrides else None
         with translated(f"looking for the service {kind}"):
+            if override:
+                return self._overridden(override, limits)
             endpoint = self._keystone.get_endpoint(
                 self._plugin,
                 service_type=kind,
@@ -202,6 +207,15 @@ class CloudSession:
                 hint=f"region {self.login.region!r}, interface {self.login.interface!r}",
             )
         return str(endpoint)
+
+    def _overridden(self, override: str, limits: Mapping[str, Any]) -> str:
+        address = filled(override, {"project_id": self.project_id, "user_id": self.user_id})
+        if not limits or has_version(address):
+            return address
+        found = self._plugin.get_endpoint_data(self._keystone, endpoint_override=address, **limits)
+        if found is None or not found.url:
+            raise NotFound(f"{address} has no version of the API from {limits['min_version']} on")
+        return str(found.url)
 
     @cached_property
     def _plugin(self) -> Any:

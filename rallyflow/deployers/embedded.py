@@ -134,7 +134,7 @@ def _await_cloud(state: Path, pid: int, settings: Settings, context: StepContext
     endpoint = process.wait_until_up(state, pid)
     clouds_yaml = context.artifacts.absolute() / "clouds.yaml"
     write_clouds_yaml(clouds_yaml, NAME, _entry(endpoint.auth_url, settings))
-    found = probe(NAME, clouds_yaml)
+    found = probe(NAME, clouds_yaml, only=True)
     return Cloud(
         name=NAME,
         kind="embedded",
@@ -150,7 +150,7 @@ def _await_cloud(state: Path, pid: int, settings: Settings, context: StepContext
 
 def _answers(cloud: Cloud) -> bool:
     try:
-        probe(cloud.name, cloud.clouds_yaml, timeout=5.0)
+        probe(cloud.name, cloud.clouds_yaml, only=True, timeout=5.0)
     except (CloudAnswered, CloudRefused, CloudUnreachable, NotFound):
         return False
     return True

@@ -65,3 +65,11 @@ def test_a_run_and_a_name_are_one_too_many(cli):
     done = cli.run("discover", "@latest", "--cloud", "mycloud")
     assert done.returncode == 1
     assert "named twice" in done.stderr
+
+
+def test_the_help_has_its_examples_on_lines_of_their_own(cli):
+    shown = cli.ok("discover", "--help")
+    assert [line.split()[0:2] for line in shown.splitlines() if "of the cloud that" in line] == [
+        ["rallyflow", "discover"]
+    ]
+    assert "\\b" not in shown

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from keystoneauth1.exceptions import BadRequest, DiscoveryFailure, ServiceUnavailable
 
 from rallyflow.clouds.connection import answered, connect, login_of, sign_in, translated
 from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, NotFound
@@ -88,6 +89,12 @@ def test_replies_become_errors_that_say_what_the_service_said(status, kind):
 
     assert type(error) is kind
     assert str(error) == f"POST /x -> {status} Flavor is too small"
+
+
+@pytest.mark.parametrize(("origin", "kind"), [(ServiceUnavailable(), CloudUnreachable), (BadRequest(), NotFound)])
+def test_a_discovery_that_fails_is_about_the_answer_that_it_got(origin, kind):
+    with pytest.raises(kind), translated("signing in"):
+        raise DiscoveryFailure from origin
 
 
 def test_a_body_that_is_not_json_is_shown_as_it_is():

@@ -9,6 +9,7 @@ import yaml
 from rallyflow.clouds.connection import sign_in
 from rallyflow.clouds.resources import OpenStackObjects
 from rallyflow.clouds.rest import Service
+from rallyflow.deployers.deployer import DeployOutputs
 from rallyflow.deployers.embedded import Embedded
 from rallyflow.deployers.existing import Existing
 from rallyflow.errors import CloudAnswered, CloudRefused, CloudUnreachable, InputsInvalid, NotFound
@@ -68,7 +69,25 @@ def test_the_environment_is_written_down_for_later_steps(entry, later, monkeypat
     found = run(later, cloud="envvars").cloud
     assert found.clouds_yaml.parent == later.artifacts
     assert found.clouds_yaml.stat().st_mode & 0o777 == 0o600
-    assert yaml.safe_load(found.clouds_yaml.read_text())["clouds"]["envvars"]["auth"] == entry["auth"]
+    assert yaml.safe_load(found.clouds_yaml.read_text())["clouds"][found.name]["auth"] == entry["auth"]
+    assert sign_in(found).project_id
+    assert Existing().revive(DeployOutputs(cloud=found), later).cloud == found
+
+
+@pytest.mark.parametrize("public", [{}, {"region_name": "{place}"}])
+def test_an_entry_that_is_nothing_without_its_secrets_is_written_down(entry, later, tmp_path, public):
+    file = save(tmp_path / "clouds.yaml", mine=public)
+    save(tmp_path / "secure.yaml", mine=entry | {"place": "RegionOne"})
+    found = run(later, cloud="mine", clouds_yaml=str(file)).cloud
+    assert found.clouds_yaml.parent == later.artifacts
+    assert found.region == "RegionOne"
+    assert sign_in(found).project_id
+
+
+def test_a_secure_yaml_that_adds_nothing_leaves_the_file_what_it_is(entry, later, tmp_path):
+    file = save(tmp_path / "clouds.yaml", mine=entry)
+    save(tmp_path / "secure.yaml", other={"auth": {"password": "x"}})
+    assert run(later, cloud="mine", clouds_yaml=str(file)).cloud.clouds_yaml == file
 
 
 def test_a_wrong_password_is_refused_with_the_name_of_the_cloud(entry, later, tmp_path):
