@@ -93,7 +93,7 @@ def test_the_kinds_of_errors_are_told_apart(agent):
     assert error.what == "server here: no space left"
 
 
-@pytest.mark.parametrize(("name", "number", "hint"), [("KILL", 9, "dmesg"), ("HUP", 1, "")])
+@pytest.mark.parametrize(("name", "number", "hint"), [("KILL", 9, "dmesg"), ("USR1", 10, "")])
 def test_an_agent_that_a_signal_has_ended_may_be_tried_again(agent, name, number, hint):
     with pytest.raises(TransientError, match=f"signal {number} .SIG{name}") as caught:
         agent.call("host.first_line", words=["sh", "-c", f"kill -s {name} $PPID; sleep 60"])
