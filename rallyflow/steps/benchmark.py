@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from rallyflow.bench.load.watermark import Rest
     from rallyflow.bench.scenarios.model import Scenario
     from rallyflow.bench.sla.criteria import Verdict
-    from rallyflow.bench.sla.samples import PartSamples
+    from rallyflow.bench.sla.samples import Failures, PartSamples
     from rallyflow.clouds.rest import CloudSession
 
 BUSY = 0.9
 """The share of a core from which on a load process is taken to have measured itself."""
 BUSY_AFTER = 2.0
 """Seconds that a load must have lasted before its CPU says something."""
+_KINDS_LOGGED = 10  # ways in which iterations fail that the log tells; the report has them all
+_LONGEST = 200  # characters of the most frequent one that the reason of the outcome has
 
 
 class BenchmarkOutputs(StepModel):
@@ -151,18 +153,26 @@ class _Run:
         context = self.context
         with self._samples() as samples:
             verdicts = judge(read_sla(self.inputs.sla), samples)
-            outputs = self._outputs(samples)
+            outputs, failures = self._outputs(samples), samples.failures()
+        for each in failures[:_KINDS_LOGGED]:
+            context.log.warning("%d of %d iterations failed: %s", each.count, outputs.iterations, each)
         book(verdicts, Owner(context.run, context.step, context.attempt), context.results, context.parts)
-        state, reason = self._ending(verdicts, outputs, load)
+        state, reason = self._ending(verdicts, outputs, failures, load)
         return Outcome(outputs, state, reason)
 
     def _ending(
-        self, verdicts: Sequence[Verdict], outputs: BenchmarkOutputs, load: LoadResult | None
+        self,
+        verdicts: Sequence[Verdict],
+        outputs: BenchmarkOutputs,
+        failures: Sequence[Failures],
+        load: LoadResult | None,
     ) -> tuple[StepState, str]:
         missed = [verdict.detail for verdict in verdicts if not verdict.passed]
         notes = []
         if outputs.failures and not missed:
             notes.append(f"{outputs.failures} of {outputs.iterations} iterations failed")
+        if failures:
+            notes.append(f"{'most often ' if len(failures) > 1 else ''}{str(failures[0])[:_LONGEST]}")
         if self.stayed:
             notes.append(f"{self.stayed} objects could not be removed: `rallyflow destroy` tries again")
         if load is not None and self._measured_itself(load):

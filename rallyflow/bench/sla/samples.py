@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from rallyflow.model.records import Part
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Iterations that failed in the same way."""
+
+    count: int
+    action: str  # in which they failed; empty outside any
+    error: str  # the class
+    message: str  # of one of them
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        return ": ".join(filter(None, (self.action, self.error, self.message.partition("\n")[0])))
 
 
 class PartSamples:
@@ -19,7 +34,8 @@ class PartSamples:
         self._view(
             "iterations",
             iterations,
-            "0 AS attempt, 0 AS started_ns, 0 AS duration_ns, 0 AS idle_ns, '' AS error_type",
+            "0 AS attempt, 0 AS started_ns, 0 AS duration_ns, 0 AS idle_ns, '' AS error_type, '' AS error_message, "
+            "'' AS error_action",
         )
         self._view("actions", actions, "'' AS name, 0 AS duration_ns, true AS ok")
 
@@ -35,6 +51,14 @@ class PartSamples:
         """Return how many iterations ended, and how many of them failed."""
         total, failed = self._row("SELECT count(*), count(error_type) FROM iterations")
         return int(total), int(failed)
+
+    def failures(self) -> list[Failures]:
+        """Return how iterations failed, by action and class of error, the most frequent first."""
+        rows = self._database.execute(
+            "SELECT count(*), coalesce(error_action, ''), error_type, coalesce(min(error_message), '') FROM iterations "
+            "WHERE error_type IS NOT NULL GROUP BY error_action, error_type ORDER BY 1 DESC, 2, 3"
+        ).fetchall()
+        return [Failures(*row) for row in rows]
 
     def count(self, action: str | None) -> int:
         """Return how many durations there are: of iterations or actions that succeeded."""

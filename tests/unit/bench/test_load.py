@@ -71,6 +71,7 @@ def test_failed_iterations_say_what_happened_and_in_which_action(bench):
 
     assert outcome.state is StepState.FAILED
     assert "20 of 20 iterations failed" in outcome.reason
+    assert outcome.reason.endswith("; dummy.fail: StepError: failed on purpose")
     row = bench.parts.rows("iterations")[0]
     assert (row["error_type"], row["error_message"]) == ("StepError", "failed on purpose")
     assert row["error_action"] == "dummy.fail"

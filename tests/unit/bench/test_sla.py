@@ -100,7 +100,10 @@ def test_failures_within_the_limit_are_said_beside_the_success(bench):
         sla=[{"failure_rate": {"max": "100%"}}],
     )
 
-    assert (outcome.state, outcome.reason) == (StepState.SUCCEEDED, "3 of 3 iterations failed")
+    assert (outcome.state, outcome.reason) == (
+        StepState.SUCCEEDED,
+        "3 of 3 iterations failed; dummy.fail: StepError: failed on purpose",
+    )
     assert outcome.outputs.mean_s is None
 
 
