@@ -172,13 +172,16 @@ class _Turn:
 
     def _made_anew(self, step: StepId) -> bool:
         """Whether something that a step stands on has run in this session; inline steps only pass values on."""
-        for need in self.graph.steps[step].needs:
-            for each in self.graph.groups.get(need, (StepId(need),)):
-                if self.graph.steps[each].inline:
-                    if self._made_anew(each):
-                        return True
-                elif self.attempts[each] > self.view.earlier.get(each, 0):
-                    return True
+        steps, seen = [step], {step}
+        while steps:
+            for need in self.graph.steps[steps.pop()].needs:
+                for each in self.graph.groups.get(need, (StepId(need),)):
+                    if not self.graph.steps[each].inline:
+                        if self.attempts[each] > self.view.earlier.get(each, 0):
+                            return True
+                    elif each not in seen:
+                        seen.add(each)
+                        steps.append(each)
         return False
 
     def retry_due(self, step: StepId) -> None:

@@ -78,7 +78,7 @@ class Debian(Deployer[DebianInputs]):
 
 
 def _woken(outputs: DeployOutputs) -> str:
-    """Say which daemons a revival has started, on how many servers; empty when all of them ran."""
+    """Say which daemons a revival has started, on whichever servers; empty when all of them ran."""
     started = outputs.started if isinstance(outputs, DebianOutputs) else {}
     names = dict.fromkeys(daemon for daemons in started.values() for daemon in daemons)
     if not names:

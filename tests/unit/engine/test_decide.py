@@ -389,6 +389,22 @@ def test_what_could_not_be_looked_at_is_left_for_the_next_session_and_made_anew_
         assert resumed(case, blind.journal).run(first) == states
 
 
+def test_a_probe_behind_a_long_chain_of_inline_steps_is_left_for_the_next_session():
+    names = [f"s{number}" for number in range(5000)]
+    steps = [PlannedStep(StepId("s0"), "s0", "noop", {}, "", {}, inline=True)]
+    steps += [
+        PlannedStep(StepId(name), name, "noop", {}, "", {}, inline=True, needs=tuple(names[max(0, n - 2) : n]))
+        for n, name in enumerate(names[1:], 1)
+    ]
+    cloud = PlannedStep(StepId("cloud"), "cloud", "noop", {}, "", {}, revivable=True, needs=(names[-1],))
+    after = PlannedStep(StepId("after"), "after", "noop", {}, "", {}, needs=("cloud",))
+    plan = Plan("p", "f", (*steps, cloud, after), {})
+    done = dict.fromkeys([*(step.id for step in steps), cloud.id], StepState.SUCCEEDED)
+    view, _ = decide(new_view(plan, workers=1, done=done, revive=frozenset({cloud.id})), Begin())
+    view, commands = decide(view, Revived(cloud.id, alive=None))
+    assert commands == [Leave(cloud.id), Finish(RunState.INTERRUPTED)]
+
+
 def needs_of(graph, step):
     """All steps that a step stands on."""
     found, todo = set(), [step]
